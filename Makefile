@@ -1,0 +1,55 @@
+# srlab. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+PORT ?= 5000
+
+.PHONY: help setup repro test test-data check format ui bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(BIN)/.done ## make .venv and install the pinned packages (once)
+
+$(BIN)/.done: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"error: srlab needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|smoke lays another set of numbers on the bench
+	@python -m srlab.profile $(PROFILE)
+	@dvc repro
+	@python -m srlab.show
+
+test: setup ## all tests that need no data from outside, a whole small pipeline among them
+	python -m pytest
+
+check: setup ## ruff, ruff format and pyright
+	ruff check .
+	ruff format --check .
+	pyright
+
+format: setup ## mend what ruff can mend
+	ruff check --fix .
+	ruff format .
+
+ui: setup ## browse the runs in MLflow on http://127.0.0.1:5000 (PORT=... for another)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --port $(PORT) --workers 1 \
+		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+
+bench: setup ## measure speed (benchmarks/), as ratios within one run
+	python -m pytest benchmarks --benchmark-columns=median,iqr,rounds
+
+lock: setup ## resolve requirements.lock anew; torch brings its CUDA packages by itself where its CUDA build is installed
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 -c constraints.txt \
+		--no-header --no-annotate --quiet -o requirements.new
+	grep -vE '^(nvidia-|cuda-|triton)' requirements.new > requirements.lock
+	rm requirements.new
+
+clean: ## remove unfinished trainings, hand runs and caches; keeps data/, models/, reports/ and mlflow.db
+	rm -rf work outputs multirun .pytest_cache .ruff_cache .hypothesis .benchmarks

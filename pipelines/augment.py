@@ -1,0 +1,22 @@
+"""Stage augment@D: split the images, then list every image and operation to train on in data/index/."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("augment")
+def main(cfg: DictConfig) -> None:
+    from hydra.utils import instantiate
+
+    from srlab.files import read_json, write_json
+
+    manifest = read_json(Path(cfg.images, "manifest.json"))
+    index = instantiate(cfg.index, manifest=manifest)
+    write_json(output_folder() / "index" / cfg.role / f"{cfg.name}.json", index)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Stage degrade@D: make the LR images and pack HR and LR into memory-mapped arrays in data/pairs/."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("degrade")
+def main(cfg: DictConfig) -> None:
+    from hydra.utils import instantiate
+
+    from srlab.data.pairs import pack
+    from srlab.files import read_json
+
+    index = read_json(Path(cfg.index))
+    degradation = instantiate(cfg.degradation)
+    pack(Path(cfg.images), index, degradation, output_folder() / "pairs" / cfg.role / cfg.name, cfg.minimum_side)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Stages baseline@C, evaluate@M and evaluate_gan@G: score one method on every test set, keep some of its images."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("evaluate")
+def main(cfg: DictConfig) -> None:
+    from hydra.utils import instantiate
+
+    from srlab.data.pairs import PairStore
+    from srlab.evaluation.benchmark import evaluate
+    from srlab.files import write_json
+    from srlab.report.table import image_rows, set_scores
+    from srlab.training.resume import remembered_run
+
+    name, output = cfg.model.name, output_folder()
+    stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
+    method = instantiate(cfg.model.method)
+    samples = output / "samples" / name
+    scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples)
+    write_json(output / "metrics" / f"{name}.json", scores)
+
+    tracker = instantiate(cfg.tracking).start(
+        name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.run))
+    )
+    with tracker.closing():
+        tracker.tags({"srlab.label": scores["label"], "srlab.protocol": scores["protocol"]})
+        tracker.metrics(set_scores(scores), step=0)
+        tracker.table(image_rows(scores), "test_scores.json")
+        tracker.artifact(samples, "test_images")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Stage fetch@D: bring the images of one data set to data/images/, each one checked."""
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("fetch")
+def main(cfg: DictConfig) -> None:
+    from hydra.utils import instantiate
+
+    from srlab.data.sources import fetch_images
+
+    source = instantiate(cfg.dataset.source)
+    fetch_images(source, output_folder() / "images" / cfg.role / cfg.name, cfg.minimum_side)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Stages train@M and train_gan@G: train one model, keep its best epoch.
+
+Also the script of sweeps: `python pipelines/train.py -m model=espcn models.espcn.lr=1e-3,3e-4` writes to multirun/.
+"""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("train")
+def main(cfg: DictConfig) -> None:
+    import pytorch_lightning as pl
+    from hydra.utils import instantiate
+
+    from srlab.files import write_json
+    from srlab.models.weights import save_network
+    from srlab.stage import numbers
+    from srlab.training.fit import fit
+    from srlab.training.history import write_history
+    from srlab.training.resume import fingerprint, remembered_run, work_folder
+
+    pl.seed_everything(cfg.seed, verbose=False)
+    data = instantiate(cfg.data)
+    module = instantiate(cfg.model.module)
+    config = numbers(cfg.model) | numbers(cfg.data) | numbers(cfg.schedule) | numbers(cfg.trainer) | {"seed": cfg.seed}
+    digest = fingerprint(config, data.store.digest, module)
+    output, name = output_folder(), cfg.model.name
+    with work_folder(Path(cfg.root), name, digest) as work:
+        tags = {"srlab.method": name, "srlab.fingerprint": digest}
+        tracker = instantiate(cfg.tracking).start(name, tags, config, remembered_run(work))
+        write_json(work / "run.json", {"run_id": tracker.run_id})
+        with tracker.closing():
+            tracker.dataset(cfg.data.folder, data.store.digest)
+            fitted = fit(module, data, instantiate(cfg.trainer), work, name, cfg.model.numbers.patience, tracker)
+            facts = {
+                "method": name,
+                "epoch": str(fitted.best_epoch),
+                "scale": str(cfg.data.scale),
+                "fingerprint": digest,
+            }
+            save_network(output / "best.safetensors", fitted.network, facts)
+            write_history(output / "history.csv", fitted.rows)
+            write_json(output / "run.json", {"run_id": tracker.run_id})
+            tracker.artifact(output / "best.safetensors", "checkpoint")
+            tracker.artifact(output / "history.csv", "")
+
+
+if __name__ == "__main__":
+    main()

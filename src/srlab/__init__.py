@@ -1,0 +1,1 @@
+"""srlab: image super-resolution methods compared under one exact protocol."""

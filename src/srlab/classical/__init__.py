@@ -1,0 +1,1 @@
+"""Methods without training: one per file, called like a network."""

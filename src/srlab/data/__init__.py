@@ -1,0 +1,1 @@
+"""Images, from the file to the batch: reading, sources, resizing, augmentation, degradation, packed pairs."""

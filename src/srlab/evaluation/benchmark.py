@@ -1,0 +1,89 @@
+"""One method against every test set: scores per image and a few pictures to look at."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from srlab.data.images import write_png
+from srlab.data.pairs import PairStore
+from srlab.data.resample import to_uint8
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics import psnr, ssim
+from srlab.evaluation.protocol import PROTOCOL, border, to_luma
+from srlab.files import replacing
+from srlab.models.network import Upscaler
+from srlab.progress import track
+
+
+def evaluate(  # noqa: PLR0917  # in the order a stage builds them
+    name: str,
+    method: Upscaler,
+    stores: Mapping[str, PairStore],
+    scale: int,
+    samples_dir: Path,
+    num_samples: int,
+) -> dict[str, Any]:
+    """Scores of `method` on the test images of `stores` under PROTOCOL; PSNR in dB, SSIM in [-1, 1], full precision.
+
+    Returns {"method": name, "label", "scale", "protocol", "datasets": {set: {"psnr", "ssim", "images": {image: {"psnr",
+    "ssim"}}}}}; a set's score is the mean over its images. `samples_dir` is replaced, at the end, by a folder with
+    the output for the first `num_samples` images of each set as `<set>/<image>.png`.
+    SrlabError, naming method, set and image, for an output that is not finite, has the wrong shape, is too small to
+    score or equals the original; and, naming the set, for a store of another scale or without test images.
+    """
+    for set_name, store in stores.items():
+        _require_test_store(set_name, store, scale)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if hasattr(method, "to"):
+        method.to(device)  # pyright: ignore[reportAttributeAccessIssue]: interpolations have no `to`
+    jobs = [(set_name, image) for set_name, store in stores.items() for image in store.test]
+    scores: dict[str, dict[str, dict[str, float]]] = {set_name: {} for set_name in stores}
+    with replacing(samples_dir) as unfinished:
+        unfinished.mkdir()
+        for set_name, image in track(jobs, f"evaluate {name}"):
+            store, where = stores[set_name], f"{name} on {set_name}/{image}"
+            output = _upscale(method, store.lr(image), scale, device, where)
+            if len(scores[set_name]) < num_samples:
+                (unfinished / set_name).mkdir(exist_ok=True)
+                write_png(unfinished / set_name / f"{image}.png", output)
+            scores[set_name][image] = _score(output, store.hr(image), border(scale), where)
+    datasets = {set_name: {**_means(images), "images": images} for set_name, images in scores.items()}
+    return {"method": name, "label": method.label, "scale": scale, "protocol": PROTOCOL, "datasets": datasets}
+
+
+def _means(images: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {metric: fmean(scores[metric] for scores in images.values()) for metric in ("psnr", "ssim")}
+
+
+def _require_test_store(set_name: str, store: PairStore, scale: int) -> None:
+    if store.scale != scale:
+        raise SrlabError(f"{set_name} was made for x{store.scale}, this run wants x{scale}: run `dvc repro`")
+    if not store.test:
+        raise SrlabError(f"{set_name} has no test images: give the data set the role `test` and run `dvc repro`")
+
+
+def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device, where: str) -> np.ndarray:
+    """8-bit output (h * scale, w * scale, C) of `method` for the 8-bit input (h, w, C)."""
+    pixels = torch.from_numpy(np.array(lr)).permute(2, 0, 1)[None].to(device, torch.float32) / 255
+    output = method.upscale(pixels, scale)[0].permute(1, 2, 0).double().cpu()
+    expected = (lr.shape[0] * scale, lr.shape[1] * scale, lr.shape[2])
+    if output.shape != expected:
+        raise SrlabError(f"{where}: the output is {tuple(output.shape)}, x{scale} asks for {expected}: mend the method")
+    if not output.isfinite().all():
+        raise SrlabError(f"{where}: the output is not finite: train the model again with a lower learning rate")
+    return to_uint8(output).numpy()
+
+
+def _score(output: np.ndarray, original: np.ndarray, pixels: int, where: str) -> dict[str, float]:
+    sr, hr = to_luma(output), to_luma(original)
+    try:
+        score = {"psnr": psnr(sr, hr, pixels).item(), "ssim": ssim(sr, hr, pixels).item()}
+    except SrlabError as error:
+        raise SrlabError(f"{where}: {error}") from error
+    if score["psnr"] == float("inf"):  # JSON has no infinity, and one such image would make the set's mean infinite
+        raise SrlabError(f"{where}: the output equals the original (a flat image?): leave it out of the set")
+    return score

@@ -1,0 +1,69 @@
+"""SRResNet, SRGAN's generator: Ledig et al., "Photo-Realistic Single Image Super-Resolution ...", CVPR 2017."""
+
+from torch import Tensor, nn
+
+from srlab.errors import SrlabError
+from srlab.models.network import Network
+
+PUBLISHED = (16, 64)  # residual blocks and channels, sec. 3.2
+
+
+class SRResNet(Network):
+    """RGB (B, 3, h, w) in [0, 1] to (B, 3, h*scale, w*scale): residual blocks, then sub-pixel stages (Fig. 4).
+
+    One stage of x2 per factor of two, or a single stage of x3. SrlabError for any other scale.
+    """
+
+    def __init__(self, scale: int, num_blocks: int, num_features: int) -> None:
+        super().__init__(scale, channels=3)
+        self.num_blocks = num_blocks
+        self.num_features = num_features
+        self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU())
+        self.blocks = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
+        self.tail = nn.Sequential(nn.Conv2d(num_features, num_features, 3, padding=1), nn.BatchNorm2d(num_features))
+        self.stages = nn.Sequential(*(_subpixel_stage(num_features, factor) for factor in _factors(scale)))
+        self.last = nn.Conv2d(num_features, 3, 9, padding=4)
+
+    @property
+    def variant(self) -> str:
+        """How this network differs from the published one, "" where it does not."""
+        if (self.num_blocks, self.num_features) == PUBLISHED:
+            return ""
+        return f"{self.num_blocks} blocks, {self.num_features} channels"
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] to (B, 3, h*scale, w*scale), not clamped."""
+        shallow = self.head(lr)
+        deep = self.tail(self.blocks(shallow))
+        return self.last(self.stages(shallow + deep))
+
+
+class ResidualBlock(nn.Module):
+    """(B, n, h, w) to the same: x + BN(conv(PReLU(BN(conv(x))))), no activation after the sum (Fig. 4)."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(num_features, num_features, 3, padding=1),
+            nn.BatchNorm2d(num_features),
+            nn.PReLU(),
+            nn.Conv2d(num_features, num_features, 3, padding=1),
+            nn.BatchNorm2d(num_features),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n, h, w) to the same shape."""
+        return x + self.body(x)
+
+
+def _subpixel_stage(num_features: int, factor: int) -> nn.Sequential:
+    wide = nn.Conv2d(num_features, num_features * factor**2, 3, padding=1)
+    return nn.Sequential(wide, nn.PixelShuffle(factor), nn.PReLU())
+
+
+def _factors(scale: int) -> list[int]:
+    if scale == 3:
+        return [3]
+    if scale >= 2 and scale & (scale - 1) == 0:  # a power of two
+        return [2] * (scale.bit_length() - 1)
+    raise SrlabError(f"SRResNet cannot enlarge by {scale}: set `scale` to 2, 3, 4 or 8")

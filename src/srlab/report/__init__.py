@@ -1,0 +1,1 @@
+"""What people read at the end: tables and figures."""

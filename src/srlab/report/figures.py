@@ -1,0 +1,212 @@
+"""The comparison as pictures. Figures are built without pyplot: no global state, no window, no leak."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from srlab.errors import SrlabError
+
+Crop = tuple[int, int, int]  # top row, left column, side, in pixels
+History = Sequence[Mapping[str, Any]]  # one mapping per epoch
+
+ACCENT, HALO = "#ffd400", "#202020"  # frame of the crop: the pair shows on every photo
+INK, FAINT = "#1a1a1a", "#6b6b6b"
+# Okabe and Ito's eight colours, told apart by colour-blind readers; yellow darkened to show on white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#b8a900")
+
+
+def detail_window(image: np.ndarray, size: int) -> Crop:
+    """(row, column, size) of the square of `size` px with the most visible structure in a uint8 image (H, W, C).
+
+    Structure is gradient energy after a 3x3 box: edges and lettering rather than grain, fur or grass, in which every
+    method looks alike. A frame of half a window stays out where the image has room for it: no score counts borders.
+    The first of equals in reading order is taken, and sums are integers: one image gives one crop on every machine.
+    SrlabError if the window does not fit.
+    """
+    height, width = image.shape[:2]
+    if not 1 <= size <= min(height, width):
+        raise SrlabError(f"a crop of {size} px does not fit in an image of {width}x{height} px: choose a smaller one")
+    grey = _window_sums(np.pad(image.astype(np.int64).sum(axis=2), 1, mode="edge"), 3)
+    energy = np.zeros_like(grey)
+    energy[:-1] += np.diff(grey, axis=0) ** 2
+    energy[:, :-1] += np.diff(grey, axis=1) ** 2
+    sums = _window_sums(energy, size)
+    top, left = (min(size // 2, (side - size) // 2) for side in (height, width))
+    inner = sums[top : sums.shape[0] - top, left : sums.shape[1] - left]
+    row, column = np.unravel_index(int(inner.argmax()), inner.shape)
+    return int(row) + top, int(column) + left, size
+
+
+def comparison_figure(
+    hr: np.ndarray,
+    samples: Mapping[str, np.ndarray],
+    scores: Mapping[str, tuple[float, float]],
+    crop: Crop | None = None,
+) -> Figure:
+    """One image under every method, like the paper's Fig. 4: the original, and one crop of it and of each output.
+
+    `hr` and the `samples` (by label) are uint8 (H, W, C) of one size, `scores` (PSNR in dB, SSIM) by the same labels;
+    `crop` defaults to `detail_window`. Crops are enlarged by pixel replication: smoothing would hide what is compared.
+    SrlabError if sizes differ, a score is missing or the crop lies outside.
+    """
+    for label, sample in samples.items():
+        if sample.shape != hr.shape:
+            raise SrlabError(f"{label}: the sample is {sample.shape}, the original {hr.shape}: run `dvc repro`")
+        if label not in scores:
+            raise SrlabError(f"{label} has a sample but no score: run `dvc repro` to evaluate it again")
+    row, column, size = crop if crop is not None else detail_window(hr, _default_size(hr))
+    if min(row, column) < 0 or size < 1 or row + size > hr.shape[0] or column + size > hr.shape[1]:
+        raise SrlabError(f"crop {(row, column, size)} lies outside the image of {hr.shape[1]}x{hr.shape[0]} px")
+    best = max((scores[label][0] for label in samples), default=0.0)
+    tiles = [("Original", hr, "PSNR / SSIM", False)]
+    for label, sample in samples.items():
+        quality, similarity = scores[label]
+        tiles.append((label, sample, f"{quality:.2f} dB / {similarity:.4f}", f"{quality:.2f}" == f"{best:.2f}"))
+    layout = _Layout(len(tiles), aspect=hr.shape[1] / hr.shape[0])
+    figure = Figure(figsize=layout.figure_size, dpi=150, facecolor="white")
+    overview = layout.overview(figure)
+    _show(overview, hr, frame=False)
+    overview.add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, edgecolor=HALO, linewidth=3.8))
+    overview.add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, edgecolor=ACCENT, linewidth=2))
+    for index, (label, pixels, caption, is_best) in enumerate(tiles):
+        axes = layout.tile(figure, index)
+        _show(axes, pixels[row : row + size, column : column + size], frame=index == 0)
+        _caption(axes, label, caption, is_best)
+    return figure
+
+
+def training_curves(histories: Mapping[str, History]) -> Figure:
+    """Validation PSNR in dB and training loss over epochs, one colour per model, the epoch of best PSNR marked.
+
+    The loss axis is logarithmic where the losses span a factor of ten or more.
+
+    Rows are mappings with "epoch", "train/loss" and "val/psnr"; an epoch without validation may leave the latter out.
+    Without any history the figure says so: a profile may hold classical methods only.
+    """
+    figure = Figure(figsize=(10, 3.9), dpi=150, facecolor="white", layout="constrained")
+    if not any(histories.values()):
+        figure.text(0.5, 0.5, "no model was trained", ha="center", va="center", color=FAINT, fontsize=12)
+        return figure
+    quality, loss = figure.subplots(1, 2)
+    for index, (label, history) in enumerate(histories.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        epochs, values = _series(history, "val/psnr")
+        name = label
+        if values:
+            best = int(np.argmax(values))
+            name = f"{label}: {values[best]:.2f} dB at epoch {epochs[best]}"
+            quality.plot(epochs[best], values[best], "o", color=colour, markersize=6, markeredgecolor="white", zorder=3)
+        line = "--" if index >= len(COLOURS) else "-"
+        style = {
+            "color": colour,
+            "linestyle": line,
+            "linewidth": 1.6,
+            "marker": "o" if len(history) < 3 else None,
+            "markersize": 3,
+        }
+        quality.plot(epochs, values, label=name, **style)
+        loss.plot(*_series(history, "train/loss"), label=label, **style)
+    losses = [value for history in histories.values() for value in _series(history, "train/loss")[1]]
+    if losses and min(losses) > 0 and max(losses) / min(losses) >= 10:  # below a decade log ticks cannot be read
+        loss.set_yscale("log")
+    for axes, title in ((quality, "Validation PSNR (dB)"), (loss, "Training loss")):
+        _tidy(axes, title)
+    _legend_below(figure, quality)
+    return figure
+
+
+class _Layout:
+    """Inches: the overview on the left, beside it a grid of square tiles of the same total height, captions below."""
+
+    tile_side, gap, caption, margin = 1.75, 0.14, 0.56, 0.12
+
+    def __init__(self, num_tiles: int, aspect: float) -> None:
+        # Two rows up to 8 tiles keep the picture wide and low; 9 tiles (8 methods) fill three rows of three.
+        self.num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3
+        self.num_columns = ceil(num_tiles / self.num_rows)
+        height = self.num_rows * (self.tile_side + self.caption)
+        self.overview_height = height - self.caption
+        self.overview_width = self.overview_height * aspect
+        width = self.overview_width + self.num_columns * (self.tile_side + self.gap)
+        self.figure_size = (width + 2 * self.margin, height + self.margin)
+
+    def overview(self, figure: Figure) -> Axes:
+        return self._axes(figure, self.margin, self.margin, self.overview_width, self.overview_height)
+
+    def tile(self, figure: Figure, index: int) -> Axes:
+        row, column = divmod(index, self.num_columns)
+        left = self.margin + self.overview_width + self.gap + column * (self.tile_side + self.gap)
+        return self._axes(
+            figure, left, self.margin + row * (self.tile_side + self.caption), self.tile_side, self.tile_side
+        )
+
+    def _axes(self, figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+        across, down = self.figure_size
+        return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
+def _window_sums(values: np.ndarray, size: int) -> np.ndarray:
+    """Sums over all size x size windows inside an integer array, by a summed-area table (Crow 1984)."""
+    table = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    return table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
+
+
+def _default_size(image: np.ndarray) -> int:
+    """A sixth of the short side: enough context to see what it is, few enough pixels to see each."""
+    height, width = image.shape[:2]
+    return min(max(min(height, width) // 6, 32), height, width)
+
+
+def _show(axes: Axes, pixels: np.ndarray, frame: bool) -> None:
+    image = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    axes.imshow(image, cmap="grey", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(visible=frame, edgecolor=ACCENT, linewidth=2)
+
+
+def _caption(axes: Axes, label: str, text: str, is_best: bool) -> None:
+    weight = "bold" if is_best else "normal"
+    faint = INK if is_best else FAINT
+    lines = [(line, 8.5, INK) for line in _label_lines(label)] + [(text, 8, faint)]
+    for index, (line, size, colour) in enumerate(lines):
+        below = -12 - 11.5 * index  # points from the tile to the line's baseline
+        style = {"ha": "center", "va": "baseline", "fontsize": size, "color": colour, "weight": weight}
+        axes.annotate(line, (0.5, 0), (0, below), "axes fraction", "offset points", **style)
+
+
+def _label_lines(label: str) -> list[str]:
+    """At most two lines that fit below a tile; a variant in brackets goes to the second."""
+    name, bracket, variant = label.partition(" (")
+    if bracket and max(len(name), len(variant) + 1) <= 25 < len(label):
+        return [name, f"({variant}"]
+    return textwrap.wrap(label, width=25, max_lines=2, placeholder="…")
+
+
+def _series(history: History, key: str) -> tuple[list[int], list[float]]:
+    """Epochs and values of the rows that hold `key` (validation may not run at every epoch)."""
+    held = [row for row in history if key in row and row[key] is not None]
+    return [int(row["epoch"]) for row in held], [float(row[key]) for row in held]
+
+
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    num_columns = max(1, min(3, 130 // max(len(name) + 8 for name in names)))  # 130 characters fill the width
+    figure.legend(handles, names, loc="outside lower center", ncols=num_columns, frameon=False, fontsize=9)
+
+
+def _tidy(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10.5, color=INK)
+    axes.set_xlabel("epoch", fontsize=9, color=FAINT)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(which="both", labelsize=8.5, colors=FAINT, length=3)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#b0b0b0")

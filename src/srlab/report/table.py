@@ -1,0 +1,142 @@
+"""The comparison as text: a Markdown page, and flat rows for a tracker."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from srlab.errors import SrlabError
+
+Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
+Paper = Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> method -> metric -> value
+
+METRICS = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 4)}  # heading and decimals, as in the paper's Table 2
+METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan": "SRGAN"}  # the paper's columns
+
+
+def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str]) -> str:
+    """Markdown page of `evaluate` results in column order: our table, the paper's beside it, notes, the protocol.
+
+    PSNR with two decimals, SSIM with four; the best of a row is bold, and so is every method that prints the same
+    figure. SrlabError if there is nothing to tabulate, or the methods differ in scale, protocol, sets or images.
+    """
+    _require_comparable(metrics)
+    first = metrics[0]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(metrics), "## The paper's own figures beside ours"]
+    shared = [name for name in paper if name in first["datasets"]]
+    if shared:
+        parts.append(_beside(metrics, {name: paper[name] for name in shared}))
+    else:
+        parts += [f"{_joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
+    if notes:
+        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
+    parts.append(f"Protocol (x{first['scale']}): {first['protocol']}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(metrics: Sequence[Metrics]) -> list[dict[str, Any]]:
+    """One {"method", "set", "psnr" in dB, "ssim"} per method and set, unrounded. SrlabError as for `summary`."""
+    _require_comparable(metrics)
+    return [
+        {"method": one["method"], "set": name, "psnr": scores["psnr"], "ssim": scores["ssim"]}
+        for one in metrics
+        for name, scores in one["datasets"].items()
+    ]
+
+
+def _require_comparable(metrics: Sequence[Metrics]) -> None:
+    if not metrics:
+        raise SrlabError("no evaluation to report: name at least one method and run `dvc repro`")
+    for left, right in pairwise(metrics):
+        who = f"{left['method']} and {right['method']}"
+        for key in ("scale", "protocol"):
+            if left[key] != right[key]:
+                raise SrlabError(f"{who} were evaluated with different {key}s: run `dvc repro` to evaluate both again")
+        images = [{name: set(scores["images"]) for name, scores in one["datasets"].items()} for one in (left, right)]
+        if images[0].keys() != images[1].keys():
+            raise SrlabError(f"{who} were evaluated on different sets: run `dvc repro` to evaluate both again")
+        for name in images[0]:
+            if images[0][name] != images[1][name]:
+                raise SrlabError(f"{who} saw different images of {name}: run `dvc repro` to evaluate both again")
+    names = [one["method"] for one in metrics]
+    if len(set(names)) < len(names):
+        raise SrlabError(f"a method is listed twice among {', '.join(names)}: list each once")
+
+
+def _ours(metrics: Sequence[Metrics]) -> str:
+    lines = []
+    for name, scores in metrics[0]["datasets"].items():
+        for metric, (heading, _) in METRICS.items():
+            values = [one["datasets"][name][metric] for one in metrics]
+            lines.append([f"{name} ({_count(len(scores['images']))})", heading, *_bold_best(values, metric)])
+    return _markdown(["Set", "Metric", *(one["label"] for one in metrics)], lines, num_text=2)
+
+
+def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
+    """One line per set and method of the paper: its figure, ours and the difference, for each metric."""
+    ours = {one["method"]: one for one in metrics}
+    lines = []
+    for name, methods in paper.items():
+        for method, published in methods.items():
+            label = ours[method]["label"] if method in ours else METHOD_NAMES[method]
+            line = [name, label]
+            for metric, (_, decimals) in METRICS.items():
+                line.append(f"{published[metric]:.{decimals}f}")
+                if method in ours:
+                    value = ours[method]["datasets"][name][metric]
+                    line += [f"{value:.{decimals}f}", _difference(value, published[metric], decimals)]
+                else:
+                    line += ["not run", ""]
+            lines.append(line)
+    headings = [part for heading, _ in METRICS.values() for part in (f"{heading}: paper", "ours", "ours - paper")]
+    return _markdown(["Set", "Method", *headings], lines, num_text=2)
+
+
+def _paper_alone(paper: Paper) -> str:
+    methods = list(METHOD_NAMES)
+    lines = [
+        [name, heading, *_bold_best([paper[name][method][metric] for method in methods], metric)]
+        for name in paper
+        for metric, (heading, _) in METRICS.items()
+    ]
+    return _markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
+
+
+def _bold_best(values: Sequence[float], metric: str) -> list[str]:
+    # Compared as printed: two cells that read the same must not differ in weight.
+    printed = [f"{value:.{METRICS[metric][1]}f}" for value in values]
+    best = max(printed, key=float)
+    return [f"**{text}**" if text == best else text for text in printed]
+
+
+def _difference(ours: float, paper: float, decimals: int) -> str:
+    """Signed difference of the two figures as printed, so that the line adds up for the reader."""
+    return f"{round(ours, decimals) - round(paper, decimals):+.{decimals}f}"
+
+
+def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: int) -> str:
+    """A pipe table whose first `num_text` columns are text (left) and the others numbers (right)."""
+    rule = ["---"] * num_text + ["---:"] * (len(headings) - num_text)
+    escaped = [heading.replace("|", r"\|") for heading in headings]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [escaped, rule, *lines])
+
+
+def _count(number: int) -> str:
+    return f"{number} image" if number == 1 else f"{number} images"
+
+
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def set_scores(one: Metrics) -> dict[str, float]:
+    """{"test/<set>/psnr": dB, "test/<set>/ssim"} of one method."""
+    return {f"test/{name}/{key}": scores[key] for name, scores in one["datasets"].items() for key in METRICS}
+
+
+def image_rows(one: Metrics) -> list[dict[str, Any]]:
+    """One {"set", "image", "psnr" in dB, "ssim"} per test image of one method, unrounded."""
+    return [
+        {"set": name, "image": image, **found}
+        for name, scores in one["datasets"].items()
+        for image, found in scores["images"].items()
+    ]

@@ -1,0 +1,71 @@
+"""What turns a function into a stage script: `python pipelines/<stage>.py key=value`."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from srlab.errors import SrlabError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def stage(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Run a function on the config `conf/<name>.yaml` merged with `params.yaml`.
+
+    What the user can mend is printed as one line, with exit code 1; a multirun gets the exception itself, so that it
+    can go on with the next job.
+    """
+
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def one_line(cfg: DictConfig) -> None:
+            try:
+                function(cfg)
+            except Exception as error:
+                cause = error.__cause__ if isinstance(error, InstantiationException) else error
+                can_be_mended = isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
+                if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_mended:
+                    raise
+                _exit(cause)
+
+        def main() -> None:
+            if not Path("params.yaml").exists():
+                sys.exit(f"error: no params.yaml in {Path.cwd()}: start from the folder of srlab's dvc.yaml")
+            hydra.main(config_path=str(ROOT / "conf"), config_name=name, version_base="1.3")(one_line)()
+
+        return main
+
+    return decorate
+
+
+def output_folder() -> Path:
+    """The folder this run writes to: what DVC passes as `hydra.run.dir`, else outputs/ or multirun/."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def numbers(cfg: DictConfig) -> dict[str, object]:
+    """A config node as a flat dict with dotted keys, interpolations resolved, for MLflow's parameters."""
+
+    def flatten(node: object, prefix: str) -> dict[str, object]:
+        if not isinstance(node, dict):
+            return {prefix: node}
+        return {k: v for key, value in node.items() for k, v in flatten(value, f"{prefix}.{key}".lstrip(".")).items()}
+
+    return flatten(OmegaConf.to_container(cfg, resolve=True), "")
+
+
+def _exit(error: BaseException) -> None:
+    lines = str(error).splitlines()
+    if isinstance(error, OmegaConfBaseException):  # "what is wrong", "full_key: where", "object_type=..."
+        lines = [", ".join(line.strip() for line in lines[:2])]
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(1)

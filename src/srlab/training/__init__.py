@@ -1,0 +1,1 @@
+"""Lightning modules, what feeds and watches them, and the resumable fit."""

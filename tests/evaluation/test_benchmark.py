@@ -1,0 +1,188 @@
+"""A method against test sets; and the literature's bicubic baselines, reproduced."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
+
+from srlab.classical.interpolation import Interpolation
+from srlab.data.resample import imresize, to_uint8
+from srlab.errors import SrlabError
+from srlab.evaluation.benchmark import evaluate
+from srlab.evaluation.protocol import PROTOCOL, to_luma
+
+
+class Store:
+    """What `evaluate` needs of a PairStore, in memory: HR images cropped to the scale, LR made by imresize."""
+
+    def __init__(self, images: dict[str, np.ndarray], scale: int) -> None:
+        self.scale = scale
+        self.test = list(images)
+        self._hr = {name: image[: len(image) // scale * scale] for name, image in images.items()}
+        self._hr = {name: image[:, : image.shape[1] // scale * scale] for name, image in self._hr.items()}
+
+    def hr(self, name: str) -> np.ndarray:
+        return self._hr[name]
+
+    def lr(self, name: str) -> np.ndarray:
+        return to_uint8(imresize(self._hr[name] / 255, 1 / self.scale))
+
+
+class Copying:
+    """Nearest neighbour, and then what `spoil` makes of it."""
+
+    label = "Copying"
+
+    def __init__(self, spoil=lambda output: output) -> None:
+        self.spoil = spoil
+
+    def upscale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
+        return self.spoil(lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
+
+
+@pytest.fixture
+def stores() -> dict:
+    photos = {"astronaut": data.astronaut()[:90, :121], "coffee": data.coffee()[100:163, 200:264]}
+    return {"colour": Store(photos, 4), "grey": Store({"camera": data.camera()[100:200, 200:280, None]}, 4)}
+
+
+def run(stores: dict, folder: Path, method=None, num_samples: int = 1) -> dict:
+    return evaluate("copying", method or Copying(), stores, 4, folder / "samples", num_samples)
+
+
+def test_the_result_has_the_documented_keys(stores: dict, tmp_path: Path) -> None:
+    result = run(stores, tmp_path)
+    datasets = result.pop("datasets")
+    assert result == {"method": "copying", "label": "Copying", "scale": 4, "protocol": PROTOCOL}
+    assert {name: list(scores["images"]) for name, scores in datasets.items()} == {
+        "colour": ["astronaut", "coffee"],
+        "grey": ["camera"],
+    }
+    assert all(set(scores) == {"psnr", "ssim", "images"} for scores in datasets.values())
+
+
+def test_the_result_survives_strict_json(stores: dict, tmp_path: Path) -> None:
+    result = run(stores, tmp_path)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_a_score_equals_scikit_images_on_the_saved_png(stores: dict, tmp_path: Path) -> None:
+    ours = run(stores, tmp_path)["datasets"]["colour"]["images"]["astronaut"]["psnr"]
+    saved = np.asarray(Image.open(tmp_path / "samples/colour/astronaut.png"))
+    planes = [to_luma(image)[0, 0, 4:-4, 4:-4].numpy() for image in (stores["colour"].hr("astronaut"), saved)]
+    # 1e-9 dB: one float64 mean, summed in another order
+    assert ours == pytest.approx(peak_signal_noise_ratio(*planes, data_range=1.0), abs=1e-9)
+
+
+def test_a_set_scores_the_mean_of_its_images(stores: dict, tmp_path: Path) -> None:
+    scores = run(stores, tmp_path)["datasets"]["colour"]
+    for metric in ("psnr", "ssim"):
+        values = [image[metric] for image in scores["images"].values()]
+        assert scores[metric] == pytest.approx(sum(values) / 2, abs=1e-12)  # two float64 terms
+        assert values[0] != values[1]
+
+
+FIRST, ALL = (
+    ["colour/astronaut.png", "grey/camera.png"],
+    ["colour/astronaut.png", "colour/coffee.png", "grey/camera.png"],
+)
+
+
+@pytest.mark.parametrize(("num_samples", "saved"), [(0, []), (1, FIRST), (9, ALL)])
+def test_the_first_samples_of_each_set_are_saved(stores: dict, tmp_path: Path, num_samples: int, saved: list) -> None:
+    run(stores, tmp_path, num_samples=num_samples)
+    found = sorted(str(path.relative_to(tmp_path / "samples")) for path in tmp_path.rglob("*.png"))
+    assert (found, (tmp_path / "samples").is_dir()) == (saved, True)
+
+
+def test_samples_of_an_earlier_run_are_gone(stores: dict, tmp_path: Path) -> None:
+    run(stores, tmp_path, num_samples=2)
+    run(stores, tmp_path, num_samples=1)
+    assert not (tmp_path / "samples/colour/coffee.png").exists()
+
+
+def test_a_failed_run_leaves_the_earlier_samples(stores: dict, tmp_path: Path) -> None:
+    run(stores, tmp_path)
+    with pytest.raises(SrlabError):
+        run(stores, tmp_path, Copying(lambda output: output * float("nan")))
+    assert (tmp_path / "samples/grey/camera.png").exists()
+
+
+def test_output_outside_0_to_1_is_clipped(stores: dict, tmp_path: Path) -> None:
+    run(stores, tmp_path, Copying(lambda output: output * 0 + 1.7))
+    assert np.asarray(Image.open(tmp_path / "samples/colour/astronaut.png")).min() == 255
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_output_that_is_not_finite_is_refused_by_name(stores: dict, tmp_path: Path, bad: float) -> None:
+    def spoil(output: torch.Tensor) -> torch.Tensor:
+        output[0, 0, 3, 3] = bad if output.shape[1] == 1 else 0.5
+        return output
+
+    with pytest.raises(SrlabError, match=r"copying on grey/camera: the output is not finite"):
+        run(stores, tmp_path, Copying(spoil))
+
+
+def test_output_of_the_wrong_size_is_refused_by_name(stores: dict, tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match=r"copying on colour/astronaut: the output is \(88, 119, 3\)"):
+        run(stores, tmp_path, Copying(lambda output: output[..., 1:]))
+
+
+def test_an_original_that_is_reproduced_exactly_is_refused_by_name(tmp_path: Path) -> None:
+    flat = {"flat": Store({"blank": np.full((40, 40, 3), 99, np.uint8)}, 4)}
+    with pytest.raises(SrlabError, match="copying on flat/blank: the output equals the original"):
+        run(flat, tmp_path)
+
+
+def test_an_image_too_small_to_score_is_refused_by_name(tmp_path: Path) -> None:
+    tiny = {"tiny": Store({"dot": data.astronaut()[:16, :40]}, 4)}
+    with pytest.raises(SrlabError, match="copying on tiny/dot: an image of 40x16 px is too small"):
+        run(tiny, tmp_path)
+
+
+def test_a_store_of_another_scale_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match="double was made for x2, this run wants x4"):
+        run({"double": Store({"camera": data.camera()[..., None]}, 2)}, tmp_path)
+
+
+def test_a_store_without_test_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match="empty has no test images"):
+        run({"empty": Store({}, 4)}, tmp_path)
+
+
+def test_a_network_is_moved_to_the_device_that_is_there(stores: dict, tmp_path: Path) -> None:
+    class Movable(Copying):
+        device = None
+
+        def to(self, device: torch.device) -> None:
+            self.device = device.type
+
+    method = Movable()
+    run(stores, tmp_path, method)
+    assert method.device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+# A+ and the papers after it (VDSR, DRCN, RCAN tables) print these for bicubic x4.
+PUBLISHED = {"Set5": (28.42, 0.8104), "Set14": (26.00, 0.7027), "BSD100": (25.96, 0.6675)}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_bicubic_scores_what_the_literature_prints(name: str, tmp_path: Path) -> None:
+    root = os.environ.get("SRLAB_DATASETS")
+    if not root:
+        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5, Set14 and BSD100")
+    paths = sorted((Path(root) / name).glob("*.png"))
+    assert paths, f"no images in {name}"
+    images = {path.stem: np.atleast_3d(np.asarray(Image.open(path))) for path in paths}
+    scores = evaluate("bicubic", Interpolation("bicubic", "Bicubic"), {name: Store(images, 4)}, 4, tmp_path / "s", 0)
+    psnr, ssim = PUBLISHED[name]
+    # Published to two and four decimals; theirs resize luma, ours RGB in 8 bit, as a user's images are.
+    assert scores["datasets"][name]["psnr"] == pytest.approx(psnr, abs=0.01)
+    assert scores["datasets"][name]["ssim"] == pytest.approx(ssim, abs=0.001)

@@ -1,0 +1,145 @@
+"""PSNR and SSIM against analytic cases and scikit-image."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+from skimage.metrics import structural_similarity
+
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics import psnr, ssim
+
+EXACT = 1e-10  # float64 sums of a few hundred thousand terms: ten digits remain whatever the order of summation
+
+
+def noise(seed: int, *shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def scikit_ssim(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean of scikit-image's map over the pixels whose 11x11 window lies inside the image."""
+    full = structural_similarity(
+        first, second, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0, full=True
+    )[1]
+    return float(full[5:-5, 5:-5].mean())
+
+
+@pytest.mark.parametrize("offset", [0.5, 0.1, 1 / 255])
+def test_psnr_of_a_constant_offset_is_minus_20_log10_of_it(offset: float) -> None:
+    hr = noise(0, 1, 1, 20, 30)
+    assert psnr(hr + offset, hr, 4).item() == pytest.approx(-20 * math.log10(offset), abs=EXACT)
+
+
+def test_psnr_of_identical_images_is_infinite() -> None:
+    assert psnr(noise(0, 2, 1, 20, 20), noise(0, 2, 1, 20, 20), 0).tolist() == [math.inf, math.inf]
+
+
+def test_psnr_is_taken_per_image_and_not_over_the_batch() -> None:
+    hr = torch.zeros(2, 1, 16, 16)
+    sr = torch.stack([hr[0] + 0.1, hr[1] + 0.001])
+    # 1e-5: 0.1 and 0.001 as float32 are off by up to 5e-8 of themselves, 4e-7 dB
+    assert psnr(sr, hr, 0).tolist() == pytest.approx([20.0, 60.0], abs=1e-5)
+
+
+@pytest.mark.parametrize("photo", ["camera", "coins"])
+@pytest.mark.parametrize("border", [0, 4])
+def test_ssim_equals_scikit_image_on_photos(photo: str, border: int) -> None:
+    hr = getattr(data, photo)()[:201, :150] / 255
+    sr = np.clip(hr + np.random.default_rng(0).normal(0, 0.05, hr.shape), 0, 1)
+    inside = (slice(border, hr.shape[0] - border), slice(border, hr.shape[1] - border))
+    ours = ssim(torch.from_numpy(sr)[None, None], torch.from_numpy(hr)[None, None], border).item()
+    assert ours == pytest.approx(scikit_ssim(sr[inside], hr[inside]), abs=EXACT)
+
+
+def test_ssim_of_two_constants_is_the_luminance_term() -> None:
+    sr, hr = torch.full((1, 1, 15, 15), 0.25).double(), torch.full((1, 1, 15, 15), 0.5).double()
+    # Wang et al. 2004, eq. 13, with both variances 0
+    assert ssim(sr, hr, 0).item() == pytest.approx((2 * 0.25 * 0.5 + 1e-4) / (0.25**2 + 0.5**2 + 1e-4), abs=EXACT)
+
+
+def test_ssim_of_identical_black_images_is_one() -> None:
+    black = torch.zeros(1, 1, 11, 11)
+    assert ssim(black, black, 0).item() == 1.0  # exact: numerator and denominator are the same product
+
+
+def test_each_image_of_a_batch_scores_as_it_does_alone() -> None:
+    sr, hr = noise(1, 3, 1, 24, 19), noise(2, 3, 1, 24, 19)
+    for metric in (psnr, ssim):
+        alone = [metric(sr[i : i + 1], hr[i : i + 1], 2).item() for i in range(3)]
+        assert metric(sr, hr, 2).tolist() == pytest.approx(alone, abs=EXACT)
+
+
+@settings(deadline=None, max_examples=25)  # no timing in tests: the machine may be busy
+@given(st.integers(0, 10**6), st.integers(11, 30), st.integers(11, 30))
+def test_metrics_are_symmetric(seed: int, height: int, width: int) -> None:
+    sr, hr = noise(seed, 1, 1, height, width), noise(seed + 1, 1, 1, height, width)
+    for metric in (psnr, ssim):
+        assert metric(sr, hr, 0).item() == pytest.approx(metric(hr, sr, 0).item(), abs=EXACT)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from(["top", "bottom", "left", "right"]))
+def test_nothing_in_the_border_counts(seed: int, border: int, side: str) -> None:
+    sr, hr = noise(seed, 1, 1, 30, 27), noise(seed + 1, 1, 1, 30, 27)
+    painted = sr.clone()
+    strip = {
+        "top": (..., slice(0, border), slice(None)),
+        "bottom": (..., slice(30 - border, 30), slice(None)),
+        "left": (..., slice(0, border)),
+        "right": (..., slice(27 - border, 27)),
+    }[side]
+    painted[strip] = 1 - painted[strip]
+    for metric in (psnr, ssim):
+        assert metric(painted, hr, border).item() == metric(sr, hr, border).item()  # the same pixels: the same bits
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_the_first_pixel_inside_the_border_counts(seed: int, border: int) -> None:
+    sr, hr = noise(seed, 1, 1, 30, 27), noise(seed + 1, 1, 1, 30, 27)
+    painted = sr.clone()
+    painted[..., border, border] += 2  # at least 1 from hr, and sr at most 1: both lie in [0, 1]
+    assert psnr(painted, hr, border) < psnr(sr, hr, border)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10**6), st.integers(0, 3), st.booleans())
+def test_turning_and_flipping_both_images_changes_no_score(seed: int, turns: int, flip: bool) -> None:
+    sr, hr = noise(seed, 1, 1, 25, 21), noise(seed + 1, 1, 1, 25, 21)
+
+    def moved(image: torch.Tensor) -> torch.Tensor:
+        image = image.rot90(turns, (2, 3))
+        return image.flip(2) if flip else image
+
+    for metric in (psnr, ssim):
+        assert metric(moved(sr), moved(hr), 3).item() == pytest.approx(metric(sr, hr, 3).item(), abs=EXACT)
+
+
+def test_float32_images_are_scored_in_float64() -> None:
+    sr, hr = noise(3, 1, 1, 40, 40).float(), noise(4, 1, 1, 40, 40).float()
+    for metric in (psnr, ssim):
+        assert metric(sr, hr, 0).item() == metric(sr.double(), hr.double(), 0).item()
+
+
+@pytest.mark.parametrize(("metric", "smallest"), [(psnr, 9), (ssim, 19)])
+def test_an_image_too_small_for_the_border_is_refused(metric, smallest: int) -> None:
+    enough, small = noise(0, 1, 1, smallest, 40), noise(0, 1, 1, smallest - 1, 40)
+    assert metric(enough, 1 - enough, 4).isfinite().all()
+    with pytest.raises(SrlabError, match=f"smallest usable side is {smallest}"):
+        metric(small, 1 - small, 4)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_images_of_different_shapes_are_refused(metric) -> None:
+    with pytest.raises(SrlabError, match="different shapes"):
+        metric(noise(0, 1, 1, 20, 20), noise(0, 1, 1, 20, 21), 0)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_colour_is_refused(metric) -> None:
+    with pytest.raises(SrlabError, match="luma"):
+        metric(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20), 0)

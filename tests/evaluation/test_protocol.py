@@ -1,0 +1,76 @@
+"""The luma every score is taken on."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from skimage.color import rgb2ycbcr
+
+from srlab.errors import SrlabError
+from srlab.evaluation.protocol import border, to_luma
+
+
+def exact_luma(colours: np.ndarray) -> np.ndarray:
+    """Y of (..., 3) in integers: (65481 R + 128553 G + 24966 B) / 255000 + 16, rounded half up."""
+    return (colours.astype(np.int64) @ np.array([65481, 128553, 24966]) + 16 * 255000 + 127500) // 255000
+
+
+def levels(image: np.ndarray) -> np.ndarray:
+    return (to_luma(image)[0, 0] * 255).round().numpy().astype(np.int64)
+
+
+def test_luma_equals_exact_arithmetic_on_a_lattice_of_colours() -> None:
+    steps = np.array([*range(0, 256, 5), 1, 127, 128, 254], dtype=np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(len(steps), -1, 3)
+    np.testing.assert_array_equal(levels(colours), exact_luma(colours))
+
+
+def test_exact_halves_round_up_as_in_matlab() -> None:
+    red, green = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    halves = []
+    for blue in range(256):
+        tie = (65481 * red + 128553 * green + 24966 * blue) % 255000 == 127500
+        halves.append(np.stack([red[tie], green[tie], np.full(tie.sum(), blue)], axis=1))
+    colours = np.concatenate(halves)[None].astype(np.uint8)
+    assert colours.shape[1] == 194  # so that the test cannot pass on an empty set
+    np.testing.assert_array_equal(levels(colours), exact_luma(colours))
+
+
+def test_luma_is_scikit_images_rounded() -> None:
+    photo = data.astronaut()[:100, :90]
+    np.testing.assert_array_equal(levels(photo), np.floor(rgb2ycbcr(photo)[..., 0] + 0.5))
+
+
+def test_white_and_black_are_studio_range() -> None:
+    image = np.array([[[255, 255, 255], [0, 0, 0]]], dtype=np.uint8)
+    assert levels(image).tolist() == [[235, 16]]  # BT.601-7, section 2.5.3
+
+
+def test_a_grey_image_is_its_own_luma() -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    np.testing.assert_array_equal(levels(image), image[..., 0])
+
+
+def test_luma_is_one_float64_plane_in_0_to_1() -> None:
+    result = to_luma(data.astronaut()[:20, :30])
+    assert (result.shape, result.dtype) == ((1, 1, 20, 30), torch.float64)
+    assert 0 <= result.min() < result.max() <= 1
+
+
+def test_a_read_only_image_is_accepted() -> None:
+    image = np.zeros((4, 4, 3), dtype=np.uint8)
+    image.flags.writeable = False  # memory-mapped images are
+    assert levels(image).max() == 16
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4), np.uint8)], ids=str
+)
+def test_any_other_array_is_refused(image: np.ndarray) -> None:
+    with pytest.raises(SrlabError, match="uint8 image"):
+        to_luma(image)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_border_is_the_scale(scale: int) -> None:
+    assert border(scale) == scale

@@ -1,0 +1,200 @@
+"""What the figures show: checked on the artists they hold and the pixels they draw."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from skimage import data
+
+from srlab.errors import SrlabError
+from srlab.report.figures import comparison_figure, detail_window, training_curves
+
+
+def textured(height: int, width: int, row: int, column: int, size: int) -> np.ndarray:
+    """A flat grey image with a square of 4-px checks at (row, column)."""
+    image = np.full((height, width, 3), 120, np.uint8)
+    y, x = np.mgrid[:size, :size]
+    image[row : row + size, column : column + size] = np.where((y // 4 + x // 4) % 2, 30, 220)[..., None]
+    return image
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def samples(hr: np.ndarray, num: int) -> tuple[dict, dict]:
+    labels = [f"Method {index} (4 blocks, 32 channels)" for index in range(num)]
+    return dict.fromkeys(labels, hr), {label: (25 + index, 0.7) for index, label in enumerate(labels)}
+
+
+@settings(deadline=None)  # no timing in tests: the machine may be busy
+@given(st.integers(12, 60), st.integers(12, 60))
+def test_the_crop_lies_on_the_textured_region(row: int, column: int) -> None:
+    y, x, size = detail_window(textured(100, 100, row, column, 24), 24)
+    assert size == 24
+    assert max(abs(y - row), abs(x - column)) <= 2  # the 3x3 box spreads an edge by a pixel, the gradient by another
+
+
+def test_the_crop_keeps_off_the_border() -> None:
+    image = np.maximum(textured(90, 90, 0, 0, 20), textured(90, 90, 50, 50, 12))
+    y, x, _ = detail_window(image, 20)
+    assert min(y, x) >= 10
+
+
+def test_the_crop_of_a_flat_image_is_the_first_inside_the_border() -> None:
+    assert detail_window(np.zeros((60, 60, 1), np.uint8), 20) == (10, 10, 20)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_any_window_that_fits_lies_inside(height: int, width: int, draw) -> None:
+    size = draw.draw(st.integers(1, min(height, width)))
+    image = np.random.default_rng(height * 41 + width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    y, x, _ = detail_window(image, size)
+    assert 0 <= y <= height - size
+    assert 0 <= x <= width - size
+
+
+def test_a_window_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(SrlabError, match="crop of 30 px does not fit"):
+        detail_window(np.zeros((20, 40, 3), np.uint8), 30)
+
+
+@pytest.mark.parametrize("num", [1, 4, 8])
+def test_every_method_has_a_tile_with_the_crop_and_its_scores(num: int) -> None:
+    hr = data.astronaut()[:96, :128]
+    methods, scores = samples(hr, num)
+    figure = comparison_figure(hr, methods, scores, (8, 16, 32))
+    tiles = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[1:]]
+    assert len(tiles) == num + 1
+    for tile in tiles:
+        np.testing.assert_array_equal(tile, hr[8:40, 16:48])
+    assert [text for text in texts(figure) if "dB" in text] == [f"{25 + i:.2f} dB / 0.7000" for i in range(num)]
+
+
+@pytest.mark.parametrize("num", [1, 4, 8])
+@pytest.mark.parametrize("shape", [(96, 128), (128, 96), (40, 160)])
+def test_no_text_leaves_the_figure_or_meets_another(num: int, shape: tuple[int, int]) -> None:
+    hr = data.astronaut()[: shape[0], : shape[1]]
+    figure = comparison_figure(hr, *samples(hr, num))
+    figure.savefig(io.BytesIO())
+    boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
+    boxes += [axes.get_window_extent() for axes in figure.axes]
+    for index, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0
+        assert box.y1 <= figure.bbox.y1
+        for other in boxes[index + 1 :]:
+            assert not box.padded(-1.5).overlaps(other)  # lines of one caption may touch by a descender's pixel
+
+
+def test_the_crop_is_marked_on_the_original() -> None:
+    hr = data.astronaut()[:96, :128]
+    figure = comparison_figure(hr, *samples(hr, 1), (8, 16, 32))
+    frame = figure.axes[0].patches[-1]
+    assert frame.get_bbox().bounds == (15.5, 7.5, 32, 32)  # pixel centres are whole numbers
+
+
+def test_crops_are_enlarged_by_pixel_replication() -> None:
+    hr = data.astronaut()[:96, :128]
+    figure = comparison_figure(hr, *samples(hr, 2))
+    assert {axes.images[0].get_interpolation() for axes in figure.axes} == {"nearest"}
+
+
+def test_the_best_psnr_is_bold() -> None:
+    hr = data.astronaut()[:96, :128]
+    figure = comparison_figure(hr, {"a": hr, "b": hr}, {"a": (30.0, 0.8), "b": (29.0, 0.9)})
+    assert [t.get_text() for axes in figure.axes for t in axes.texts if t.get_weight() == "bold"] == [
+        "a", "30.00 dB / 0.8000",
+    ]  # fmt: skip
+
+
+def test_a_grey_image_is_drawn_with_its_own_levels() -> None:
+    hr = np.full((64, 64, 1), 100, np.uint8)
+    figure = comparison_figure(hr, *samples(hr, 1))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    assert pixels[len(pixels) // 3, 30].tolist() == [100, 100, 100, 255]  # in the overview: not stretched to black
+
+
+def test_a_sample_of_another_size_is_refused() -> None:
+    hr = data.astronaut()[:64, :64]
+    with pytest.raises(SrlabError, match="b: the sample is"):
+        comparison_figure(hr, {"b": hr[:60]}, {"b": (30.0, 0.8)})
+
+
+def test_a_sample_without_a_score_is_refused() -> None:
+    hr = data.astronaut()[:64, :64]
+    with pytest.raises(SrlabError, match="b has a sample but no score"):
+        comparison_figure(hr, {"b": hr}, {})
+
+
+@pytest.mark.parametrize("crop", [(-1, 0, 8), (0, 57, 8), (57, 0, 8), (0, 0, 0)])
+def test_a_crop_outside_is_refused(crop: tuple[int, int, int]) -> None:
+    hr = data.astronaut()[:64, :64]
+    with pytest.raises(SrlabError, match="outside"):
+        comparison_figure(hr, *samples(hr, 1), crop)
+
+
+def history(*psnrs: float, loss: float = 0.1) -> list[dict]:
+    return [
+        {"epoch": e, "train/loss": loss / (e + 1), "val/psnr": p, "val/loss": 1.0, "lr": 1e-3}
+        for e, p in enumerate(psnrs)
+    ]
+
+
+def test_the_best_epoch_is_marked_and_named() -> None:
+    figure = training_curves({"SRCNN": history(25, 27, 26)})
+    marker = figure.axes[0].lines[0]
+    assert (list(marker.get_xdata()), list(marker.get_ydata())) == ([1], [27])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SRCNN: 27.00 dB at epoch 1"]
+
+
+def test_each_model_keeps_one_colour_in_both_panels() -> None:
+    figure = training_curves({f"m{i}": history(25, 27, 26) for i in range(8)})
+    quality = [line.get_color() for line in figure.axes[0].lines[1::2]]
+    assert quality == [line.get_color() for line in figure.axes[1].lines]
+    assert len(set(quality)) == 8
+
+
+def test_epochs_without_validation_are_left_out_of_its_curve_only() -> None:
+    steps = history(25, 26, 27)
+    del steps[1]["val/psnr"]
+    figure = training_curves({"SRGAN": steps})
+    assert list(figure.axes[0].lines[1].get_xdata()) == [0, 2]
+    assert list(figure.axes[1].lines[0].get_xdata()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("second", "scale"), [(0.1, "linear"), (10.0, "log")])
+def test_losses_far_apart_share_a_log_axis(second: float, scale: str) -> None:
+    figure = training_curves({"a": history(25, 26), "b": history(25, 26, loss=second)})
+    assert figure.axes[1].get_yscale() == scale
+
+
+@pytest.mark.parametrize("num", [1, 3, 8])
+def test_the_legend_lies_inside_the_figure(num: int) -> None:
+    figure = training_curves({f"SRResNet {i} (4 blocks, 32 channels)": history(25, 26, 27) for i in range(num)})
+    figure.savefig(io.BytesIO())
+    box = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+    assert not box.overlaps(figure.axes[0].get_tightbbox())
+
+
+@pytest.mark.parametrize("histories", [{}, {"SRCNN": []}])
+def test_without_a_trained_model_the_figure_says_so(histories: dict) -> None:
+    assert [text.get_text() for text in training_curves(histories).texts] == ["no model was trained"]
+
+
+def test_figures_leave_nothing_open_in_pyplot() -> None:
+    hr = data.astronaut()[:64, :64]
+    comparison_figure(hr, *samples(hr, 1))
+    training_curves({"SRCNN": history(25, 26)})
+    assert plt.get_fignums() == []

@@ -1,0 +1,113 @@
+"""The Markdown page and the flat rows."""
+
+import copy
+
+import pytest
+
+from srlab.errors import SrlabError
+from srlab.report.literature import paper_table
+from srlab.report.table import rows, summary
+
+
+def result(method: str, psnr: float, ssim: float, sets: tuple[str, ...] = ("Set5",), **changes) -> dict:
+    images = {"baby": {"psnr": psnr, "ssim": ssim}, "bird": {"psnr": psnr, "ssim": ssim}}
+    datasets = {name: {"psnr": psnr, "ssim": ssim, "images": copy.deepcopy(images)} for name in sets}
+    return {"method": method, "label": method.upper(), "scale": 4, "protocol": "ours", "datasets": datasets, **changes}
+
+
+BICUBIC, SRCNN = result("bicubic", 28.4189, 0.81024), result("srcnn", 30.0749, 0.8)
+
+
+def cells(page: str, first: str, second: str) -> list[str]:
+    """The cells of the one table line that starts with `first` and `second`."""
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {first} | {second} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][2:]
+
+
+def test_psnr_has_two_decimals_ssim_four_and_the_best_is_bold() -> None:
+    page = summary([BICUBIC, SRCNN], paper_table(), [])
+    assert cells(page, "Set5 (2 images)", "PSNR (dB)") == ["28.42", "**30.07**"]
+    assert cells(page, "Set5 (2 images)", "SSIM") == ["**0.8102**", "0.8000"]
+
+
+def test_figures_that_print_alike_are_all_bold() -> None:
+    page = summary([result("a", 28.4211, 0.5), result("b", 28.4189, 0.4)], paper_table(), [])
+    assert cells(page, "Set5 (2 images)", "PSNR (dB)") == ["**28.42**", "**28.42**"]
+
+
+def test_columns_keep_the_given_order() -> None:
+    assert "| Set | Metric | SRCNN | BICUBIC |" in summary([SRCNN, BICUBIC], paper_table(), [])
+
+
+def test_the_papers_figure_stands_beside_ours_with_the_difference() -> None:
+    page = summary([BICUBIC, SRCNN], paper_table(), [])
+    assert cells(page, "Set5", "BICUBIC") == ["29.26", "28.42", "-0.84", "0.8594", "0.8102", "-0.0492"]
+    assert cells(page, "Set5", "SRCNN") == ["30.07", "30.07", "+0.00", "0.8627", "0.8000", "-0.0627"]
+
+
+def test_a_method_of_the_paper_that_did_not_run_is_named_as_such() -> None:
+    assert cells(summary([BICUBIC], paper_table(), []), "Set5", "SRGAN") == [
+        "30.95", "not run", "", "0.8836", "not run", "",
+    ]  # fmt: skip
+
+
+def test_sets_that_only_one_side_has_are_not_put_beside_each_other() -> None:
+    page = summary([result("bicubic", 28, 0.8, ("Set5", "photos"))], paper_table(), [])
+    beside = page.split("## The paper's own figures beside ours")[1]
+    assert "photos" not in beside
+    assert "Set14" not in beside
+
+
+def test_without_a_shared_set_the_papers_table_stands_alone() -> None:
+    page = summary([result("bicubic", 28, 0.8, ("photos",))], paper_table(), [])
+    assert "Set5, Set14 and BSD100 were not evaluated in this profile; the paper reports:" in page
+    assert cells(page, "Set14", "SSIM") == ["0.7648", "0.8627", "0.8784", "**0.8792**"]
+
+
+def test_notes_protocol_and_scale_are_stated() -> None:
+    page = summary([BICUBIC], paper_table(), ["trained on 30 images", "of 3000 wanted"])
+    assert "- trained on 30 images\n- of 3000 wanted\n" in page
+    assert page.endswith("Protocol (x4): ours.\n")
+
+
+def test_a_pipe_in_a_label_does_not_break_the_table() -> None:
+    page = summary([{**BICUBIC, "label": "a|b"}], paper_table(), [])
+    assert r"| Set | Metric | a\|b |" in page
+
+
+def test_every_table_line_has_as_many_cells_as_its_heading() -> None:
+    page = summary([BICUBIC, SRCNN], paper_table(), ["note"])
+    blocks = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert {line.count("|") for line in block} == {block[0].count("|")}
+
+
+def test_rows_are_flat_and_unrounded() -> None:
+    assert rows([BICUBIC, SRCNN]) == [
+        {"method": "bicubic", "set": "Set5", "psnr": 28.4189, "ssim": 0.81024},
+        {"method": "srcnn", "set": "Set5", "psnr": 30.0749, "ssim": 0.8},
+    ]
+
+
+MISSING_IMAGE = result("srcnn", 30, 0.8)
+del MISSING_IMAGE["datasets"]["Set5"]["images"]["bird"]
+MIXED = {
+    "scale": (result("srcnn", 30, 0.8, scale=2), "bicubic and srcnn were evaluated with different scales"),
+    "protocol": (result("srcnn", 30, 0.8, protocol="RGB"), "different protocols"),
+    "sets": (result("srcnn", 30, 0.8, ("Set5", "Set14")), "different sets"),
+    "images": (MISSING_IMAGE, "different images of Set5"),
+    "twice": (result("bicubic", 30, 0.8), "listed twice"),
+}
+
+
+@pytest.mark.parametrize("build", [rows, lambda metrics: summary(metrics, paper_table(), [])], ids=["rows", "summary"])
+@pytest.mark.parametrize(("other", "message"), MIXED.values(), ids=MIXED)
+def test_what_cannot_be_compared_is_refused(build, other: dict, message: str) -> None:
+    with pytest.raises(SrlabError, match=message):
+        build([BICUBIC, other])
+
+
+def test_nothing_to_tabulate_is_refused() -> None:
+    with pytest.raises(SrlabError, match="no evaluation"):
+        summary([], paper_table(), [])
