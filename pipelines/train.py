@@ -18,8 +18,8 @@ def main(cfg: DictConfig) -> None:
     from srlab.files import write_json
     from srlab.models.weights import save_network
     from srlab.stage import numbers
+    from srlab.training.curves import write_history
     from srlab.training.fit import fit
-    from srlab.training.history import write_history
     from srlab.training.resume import fingerprint, remembered_run, work_folder
 
     pl.seed_everything(cfg.seed, verbose=False)

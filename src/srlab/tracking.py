@@ -44,7 +44,7 @@ class Tracker:
         self._failed = False
 
     def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
-        """Go on with `run_id` if the store knows it, else open a new run with `tags`, `params` and the code's version."""
+        """Go on with `run_id` if the store knows it, else open a new one with `tags`, `params`, code version."""
         self._try(self._start, name, tags, params, run_id)
         return self
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from srlab.errors import SrlabError
-from srlab.models.srgan import Discriminator
 from srlab.models.espcn import ESPCN
 from srlab.models.srcnn import SRCNN
+from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 
 

@@ -141,11 +141,11 @@ class PairData(pl.LightningDataModule):
         return DataLoader(ValidationImages(self.store), batch_size=None)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, ...], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """uint8 -> float in [0, 1]; training patches (which carry an operation) are rotated and flipped."""
-        lr, hr = (image.float() / 255 for image in batch[:2])
+        """uint8 -> float in [0, 1]; training patches (which carry an operation) are rotated and flipped first."""
+        lr, hr = batch[:2]
         if len(batch) == 3:
             lr, hr = transform_batch(lr, batch[2]), transform_batch(hr, batch[2])
-        return lr, hr
+        return lr.float() / 255, hr.float() / 255
 
 
 def _to_batch(image: np.ndarray) -> Tensor:

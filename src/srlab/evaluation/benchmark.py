@@ -19,7 +19,7 @@ from srlab.models.network import Upscaler
 from srlab.progress import track
 
 
-def evaluate(  # noqa: PLR0917  # in the order a stage builds them
+def evaluate(
     name: str,
     method: Upscaler,
     stores: Mapping[str, PairStore],

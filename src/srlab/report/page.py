@@ -11,7 +11,7 @@ from srlab.data.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.report.figures import comparison_figure, detail_window, training_curves
-from srlab.training.history import read_history
+from srlab.training.curves import read_history
 
 Metrics = Mapping[str, Any]
 

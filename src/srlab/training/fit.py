@@ -13,7 +13,8 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from srlab.errors import SrlabError
 from srlab.models.network import Network
-from srlab.training.history import History, Row, SampleImages, TrainingProgress
+from srlab.training.curves import Row
+from srlab.training.history import History, SampleImages, TrainingProgress
 
 
 class Watcher(Protocol):

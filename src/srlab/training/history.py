@@ -1,9 +1,7 @@
 """Callbacks that remember and show what happened in every epoch."""
 
-import csv
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,9 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from srlab.files import replacing
-
-Row = dict[str, float]
+from srlab.training.curves import Row
 
 
 class History(Callback):
@@ -43,22 +39,8 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
-def write_history(path: Path, rows: list[Row]) -> None:
-    """Rows as CSV, atomically; the columns are those of the first row."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_history(path: Path) -> list[Row]:
-    """Rows of a CSV made by `write_history`."""
-    with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
 class TrainingProgress(Callback):
-    """One bar over all epochs with ETA and the last validation PSNR; where there is no terminal, a line now and then."""
+    """One bar over all epochs with ETA and validation PSNR; where there is no terminal, a line now and then."""
 
     def __init__(self, label: str, seconds_between_lines: float = 20.0) -> None:
         self.label, self.seconds_between_lines = label, seconds_between_lines

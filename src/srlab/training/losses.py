@@ -11,8 +11,10 @@ from srlab.models.vgg import VGGFeatures
 
 
 class MSEContent(nn.Module):
-    """Pixel MSE, scalar. Measured on [-1, 1], the range of Ledig et al. (sec. 3.2): their weight of the adversarial loss,
-    1e-3, is relative to that."""
+    """Pixel MSE, scalar, measured on [-1, 1].
+
+    That is the range of Ledig et al. (sec. 3.2), and their weight of the adversarial loss, 1e-3, is relative to it.
+    """
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return 4 * mse_loss(sr, hr)
@@ -30,7 +32,7 @@ class VGGContent(nn.Module):
 
     def __init__(self, folder: str, layer: Literal["vgg22", "vgg54"]) -> None:
         super().__init__()
-        self.features = VGGFeatures(weights_file(Path(folder)), layer)
+        self.features = VGGFeatures(str(weights_file(Path(folder))), layer)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return mse_loss(self.features(sr) / 12.75, self.features(hr) / 12.75)

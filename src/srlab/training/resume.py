@@ -33,9 +33,9 @@ def fingerprint(config: dict[str, Any], data_digest: str, module: nn.Module) -> 
     for tensor in module.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(f"{data_digest} {torch.__version__} {torch.get_num_threads()}".encode())
-    for name, module in sorted(sys.modules.items()):
-        if name.split(".")[0] == "srlab" and getattr(module, "__file__", None):
-            digest.update(name.encode() + Path(str(module.__file__)).read_bytes())
+    for name, source in sorted(sys.modules.items()):
+        if name.split(".")[0] == "srlab" and source.__file__:
+            digest.update(name.encode() + Path(source.__file__).read_bytes())
     return digest.hexdigest()[:16]
 
 
