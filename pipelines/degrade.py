@@ -11,7 +11,7 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.pairs import pack
+    from srlab.data.packing import pack
     from srlab.files import read_json
 
     index = read_json(Path(cfg.index))

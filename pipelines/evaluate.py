@@ -13,23 +13,25 @@ def main(cfg: DictConfig) -> None:
 
     from srlab.data.pairs import PairStore
     from srlab.evaluation.benchmark import evaluate
+    from srlab.evaluation.canary import check
+    from srlab.evaluation.scores import image_rows, set_scores
     from srlab.files import write_json
-    from srlab.report.table import image_rows, set_scores
-    from srlab.training.resume import remembered_run
+    from srlab.tracking import remembered_run
 
     name, output = cfg.model.name, output_folder()
     stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
+    check(stores, cfg.scale, bicubic_lr=all(store.degradation.startswith("Bicubic") for store in stores.values()))
     method = instantiate(cfg.model.method)
     samples = output / "samples" / name
     scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples)
     write_json(output / "metrics" / f"{name}.json", scores)
 
     tracker = instantiate(cfg.tracking).start(
-        name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.run))
+        name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained))
     )
     with tracker.closing():
         tracker.tags({"srlab.label": scores["label"], "srlab.protocol": scores["protocol"]})
-        tracker.metrics(set_scores(scores), step=0)
+        tracker.scores(set_scores(scores))
         tracker.table(image_rows(scores), "test_scores.json")
         tracker.artifact(samples, "test_images")
 

@@ -11,8 +11,8 @@ def main(cfg: DictConfig) -> None:
 
     from srlab.data.sources import fetch_images
 
-    source = instantiate(cfg.dataset.source)
-    fetch_images(source, output_folder() / "images" / cfg.role / cfg.name, cfg.minimum_side)
+    source = instantiate(cfg.source)
+    fetch_images(source, output_folder() / "images" / cfg.role / cfg.name, cfg.minimum_side, instantiate(cfg.leaks))
 
 
 if __name__ == "__main__":

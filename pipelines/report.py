@@ -12,16 +12,18 @@ def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from srlab.data.pairs import PairStore
+    from srlab.evaluation.scores import set_scores
     from srlab.files import read_json
-    from srlab.report.literature import REMARKS, paper_table
+    from srlab.report.audit import paper_remarks
+    from srlab.report.literature import paper_table, published
     from srlab.report.page import comparison, curves, training_set_note, write_page
-    from srlab.report.table import rows, set_scores, summary
+    from srlab.report.table import rows, summary
 
     output = output_folder()
     trained = [*cfg.models, *cfg.gans]
     metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in [*cfg.classical, *trained]]
-    notes = [training_set_note(cfg.train_on, read_json(Path(cfg.manifest))), *REMARKS]
-    table = summary(metrics, paper_table(), notes)
+    notes = [training_set_note(cfg.train_on, read_json(Path(cfg.manifest))), *paper_remarks()]
+    table = summary(metrics, paper_table(), notes, published())
     figures = {
         "comparison": comparison(metrics, PairStore(Path(cfg.figure_pairs)), Path(cfg.samples), cfg.figure),
         "training_curves": curves(metrics, Path(cfg.trained), trained),
@@ -32,9 +34,7 @@ def main(cfg: DictConfig) -> None:
     with tracker.closing():
         tracker.describe(table, [one["method"] for one in metrics])
         tracker.table(rows(metrics), "comparison.json")
-        tracker.metrics(
-            {f"{one['method']}/{key}": value for one in metrics for key, value in set_scores(one).items()}, 0
-        )
+        tracker.scores({f"{one['method']}/{key}": value for one in metrics for key, value in set_scores(one).items()})
         tracker.artifact(output / "summary.md", "")
         tracker.artifact(output / "figures", "figures")
 

@@ -18,9 +18,10 @@ def main(cfg: DictConfig) -> None:
     from srlab.files import write_json
     from srlab.models.weights import save_network
     from srlab.stage import numbers
+    from srlab.tracking import remembered_run
     from srlab.training.curves import write_history
     from srlab.training.fit import fit
-    from srlab.training.resume import fingerprint, remembered_run, work_folder
+    from srlab.training.resume import fingerprint, work_folder
 
     pl.seed_everything(cfg.seed, verbose=False)
     data = instantiate(cfg.data)

@@ -1,6 +1,7 @@
 """`python -m srlab.show`: the comparison table in the terminal, and where to look next."""
 
 import sys
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from rich.console import Console
@@ -10,17 +11,24 @@ SUMMARY = Path("reports/summary.md")
 
 
 def table_of(markdown: str) -> Table:
-    """The first pipe table of a Markdown page, best cells in bold."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    heading, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    table = Table()
-    for name, dashes in zip(heading, rule, strict=True):
-        table.add_column(name, justify="right" if dashes.endswith(":") else "left", overflow="fold")
-    for row in rows:
-        if row == heading or set(row[0]) == {"-"} or len(row) != len(heading):
-            break  # the next table of the page
-        table.add_row(*(f"[bold]{cell.strip('*')}[/bold]" if cell.startswith("**") else cell for cell in row))
+    """The first table of the summary on its side, a method a row: that fits a terminal however many there are."""
+    lines = takewhile(is_row, dropwhile(lambda line: not is_row(line), markdown.splitlines()))
+    heading, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    table = Table("Method")
+    for set_name, metric, *_ in rows:
+        table.add_column(f"{set_name}\n{metric}", justify="right")
+    for column, method in enumerate(heading[2:], start=2):
+        table.add_row(method, *(_bold(row[column]) for row in rows))
     return table
+
+
+def is_row(line: str) -> bool:
+    """Whether a line of Markdown belongs to a table."""
+    return line.startswith("|")
+
+
+def _bold(cell: str) -> str:
+    return f"[bold]{cell.strip('*')}[/bold]" if cell.startswith("**") else cell
 
 
 def main() -> None:

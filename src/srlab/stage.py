@@ -1,6 +1,7 @@
 """What turns a function into a stage script: `python pipelines/<stage>.py key=value`."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,11 @@ def stage(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], No
 def output_folder() -> Path:
     """The folder this run writes to: what DVC passes as `hydra.run.dir`, else outputs/ or multirun/."""
     return Path(HydraConfig.get().runtime.output_dir)
+
+
+def is_follower() -> bool:
+    """Whether this process is one that Lightning started for a further device; it trains and leaves no traces."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def numbers(cfg: DictConfig) -> dict[str, object]:

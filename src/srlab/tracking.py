@@ -25,7 +25,12 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from srlab.files import read_json
+from srlab.stage import is_follower
+
 Row = dict[str, float]
+LEARNING_RATE = "lr"  # the metric by which the row of an epoch is known
+MAX_PARAMS = 100  # that MLflow takes in one call
 
 
 class Tracker:
@@ -44,16 +49,23 @@ class Tracker:
         self._failed = False
 
     def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
-        """Go on with `run_id` if the store knows it, else open a new one with `tags`, `params`, code version."""
+        """Go on with `run_id` if the store knows it, else open a new one with `tags`, `params`, code version.
+
+        Of the processes that train one model on several devices, only the first tells MLflow anything.
+        """
+        if is_follower():
+            self.run_id, self._failed = run_id, True
         self._try(self._start, name, tags, params, run_id)
         return self
 
     def metrics(self, row: Row, step: int) -> None:
         """Log one epoch's metrics; a step that a resumed run logged before is skipped."""
-        now = int(time.time() * 1000)
-        batch = [Metric(key, value, now, step) for key, value in row.items()]
         if step > self.last_step:
-            self._try(lambda: self.client.log_batch(self.run_id, metrics=batch))
+            self._log(row, step)
+
+    def scores(self, row: Row) -> None:
+        """Log figures of no epoch, also to a training's run after its last epoch: there they replace earlier ones."""
+        self._log(row, step=0)
 
     def tags(self, tags: dict[str, str]) -> None:
         """Set tags of the run; `mlflow.note.content` is its description in the UI, in Markdown."""
@@ -80,9 +92,8 @@ class Tracker:
         self._try(lambda: self.client.log_figure(self.run_id, figure, name))
 
     def table(self, rows: list[dict[str, Any]], name: str) -> None:
-        """Log rows as a table artifact, which the UI's evaluation view shows."""
-        columns = {key: [row[key] for row in rows] for key in rows[0]}
-        self._try(lambda: self.client.log_table(self.run_id, columns, name))
+        """Log rows as a table artifact, which the UI's evaluation view shows; a table of that name is replaced."""
+        self._try(self._table, rows, name)
 
     def dataset(self, path: str, digest: str) -> None:
         """Log the data set that was trained on: its folder, DVC's md5 of it and the digest of its pixels."""
@@ -127,11 +138,26 @@ class Tracker:
         if run_id and self._knows(run_id):
             self.run_id = run_id
             self.client.update_run(run_id, status="RUNNING")
-            self.last_step = max((m.step for m in self.client.get_metric_history(run_id, "lr")), default=-1)
+            self.last_step = max((m.step for m in self.client.get_metric_history(run_id, LEARNING_RATE)), default=-1)
             return
         run = self.client.create_run(self.experiment_id, run_name=name, tags={**tags, **code_tags()})
         self.run_id = run.info.run_id
-        self.client.log_batch(self.run_id, params=[Param(k, str(v)) for k, v in params.items()])
+        entries = [Param(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(entries), MAX_PARAMS):
+            self.client.log_batch(self.run_id, params=entries[start : start + MAX_PARAMS])
+
+    def _log(self, row: Row, step: int) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(key, value, now, step) for key, value in row.items()]
+        self._try(lambda: self.client.log_batch(self.run_id, metrics=batch))
+
+    def _table(self, rows: list[dict[str, Any]], name: str) -> None:
+        columns = {key: [row[key] for row in rows] for key in rows[0]}
+        if all(file.path != name for file in self.client.list_artifacts(self.run_id)):
+            self.client.log_table(self.run_id, columns, name)
+        else:  # log_table would add the rows of a second evaluation to those of the first
+            content = {"columns": list(columns), "data": [list(row.values()) for row in rows]}
+            self.client.log_dict(self.run_id, content, name)
 
     def _knows(self, run_id: str) -> bool:
         """False for a run of another store: a clone pulls models/<m>/run.json without the runs."""
@@ -152,6 +178,12 @@ class Tracker:
             reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             print(f"MLflow at {self.uri} does not answer, so this run is not complete there: {reason}", file=sys.stderr)
             return None
+
+
+def remembered_run(folder: Path) -> str:
+    """The tracking run that an earlier, killed process opened in this folder; "" if there was none."""
+    file = folder / "run.json"
+    return read_json(file)["run_id"] if file.exists() else ""
 
 
 def code_tags() -> dict[str, str]:

@@ -9,35 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stores import SIZES, images_folder, originals, packed
 
 from srlab.data.augmentation import build_index
 from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.pairs import PairStore, pack
-from srlab.data.sources import Folder, fetch_images
+from srlab.data.packing import pack
+from srlab.data.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import read_json
-
-SIZES = {"colour": (37, 50, 3), "grey": (41, 33, 1), "square": (32, 32, 3), "tall": (64, 35, 3)}
-
-
-def originals() -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return {name: generator.integers(0, 256, size, dtype=np.uint8) for name, size in SIZES.items()}
-
-
-def images_folder(folder: Path, images: dict[str, np.ndarray]) -> Path:
-    for name, image in images.items():
-        write_png(folder / "in" / f"{name}.png", image)
-    fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
-    return folder / "images"
-
-
-def packed(folder: Path, images: dict[str, np.ndarray], role: str = "train", scale: int = 2) -> PairStore:
-    source = images_folder(folder, images)
-    index = build_index(read_json(source / "manifest.json"), role, 1, 8, seed=0)
-    pack(source, index, Bicubic(scale), folder / "pairs", 16)
-    return PairStore(folder / "pairs")
 
 
 @pytest.fixture(scope="module", params=[2, 3, 4])
@@ -135,10 +114,6 @@ def test_a_pickled_store_is_small_and_reads_the_same(train_store: PairStore) -> 
     np.testing.assert_array_equal(pickle.loads(pickled).hr("grey"), train_store.hr("grey"))
 
 
-def test_packing_twice_gives_the_same_digest(tmp_path: Path) -> None:
-    assert packed(tmp_path / "a", originals()).digest == packed(tmp_path / "b", originals()).digest
-
-
 def test_one_changed_pixel_changes_the_digest(tmp_path: Path) -> None:
     images = originals()
     before = packed(tmp_path / "a", images).digest
@@ -160,41 +135,6 @@ def test_the_buffers_are_the_images_one_after_the_other(test_store: PairStore) -
     flat = np.load(test_store.folder / "hr.npy")
     joined = b"".join(test_store.hr(name).tobytes() for name in sorted(SIZES))
     assert hashlib.sha256(flat.tobytes()).digest() == hashlib.sha256(joined).digest()
-
-
-def test_an_exception_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    class Failing(Bicubic):
-        calls = 0
-
-        def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            self.calls += 1
-            if self.calls == 3:
-                raise KeyboardInterrupt
-            return super().__call__(hr)
-
-    source = images_folder(tmp_path, originals())
-    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
-    with pytest.raises(KeyboardInterrupt):
-        pack(source, index, Failing(2), tmp_path / "pairs", 16)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "in"]
-
-
-def test_every_image_that_is_too_small_is_named(tmp_path: Path) -> None:
-    source = images_folder(tmp_path, originals())
-    index = build_index(read_json(source / "manifest.json"), "train", 1, 8, seed=0)
-    with pytest.raises(SrlabError) as caught:
-        pack(source, index, Bicubic(4), tmp_path / "pairs", 36)
-    lines = str(caught.value).splitlines()
-    assert [Path(line.split(" is ")[0]).name for line in lines] == ["grey.png", "square.png", "tall.png"]
-    assert "is 32x40 px; the smallest usable side is 36" in lines[0]  # 33x41 cut to multiples of 4
-
-
-def test_an_image_that_is_not_the_manifests_is_refused(tmp_path: Path) -> None:
-    source = images_folder(tmp_path, originals())
-    write_png(source / "tall.png", np.zeros((64, 64, 3), np.uint8))
-    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
-    with pytest.raises(SrlabError, match=r"tall\.png is not the image that its manifest describes"):
-        pack(source, index, Bicubic(2), tmp_path / "pairs", 16)
 
 
 @pytest.mark.parametrize("file", ["hr.npy", "lr.npy", "index.json"])
@@ -222,3 +162,49 @@ def test_an_index_of_another_store_is_noticed(tmp_path: Path) -> None:
     (folder / "index.json").write_text(json.dumps(index))
     with pytest.raises(SrlabError, match=r"is not what index\.json says"):
         PairStore(folder)
+
+
+def test_bicubic_draws_nothing(test_store: PairStore) -> None:
+    assert [test_store.drawn(name) for name in test_store.names] == [{}] * len(SIZES)
+
+
+def changed_index(folder: Path, **changes: object) -> None:
+    index = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({k: v for k, v in {**index, **changes}.items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": None, "version": None}, "packed by an older srlab"),
+        ({"version": 1}, "version 1, this srlab reads 2: run `dvc repro`"),
+        ({"version": 3}, "version 3, this srlab reads 2: run `dvc repro`"),
+        ({"format": "other pairs"}, "no packed store of srlab"),
+        ({"format": None, "digest": None}, "no packed store of srlab"),
+        ({"wanted": 17}, r"damaged \(index\.json was changed\)"),
+    ],
+)
+def test_a_store_of_another_kind_is_refused_in_one_line(tmp_path: Path, changes: dict, message: str) -> None:
+    folder = packed(tmp_path, originals()).folder
+    changed_index(folder, **changes)
+    with pytest.raises(SrlabError, match=message) as caught:
+        PairStore(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_that_is_a_list_is_no_store(tmp_path: Path) -> None:
+    folder = packed(tmp_path, originals()).folder
+    (folder / "index.json").write_text("[1, 2]\n")
+    with pytest.raises(SrlabError, match=r"no packed store of srlab"):
+        PairStore(folder)
+
+
+@pytest.mark.parametrize("key", ["hr", "lr"])
+def test_verify_finds_a_changed_pixel(tmp_path: Path, key: str) -> None:
+    store = packed(tmp_path, originals())
+    store.verify()
+    pixels = np.lib.format.open_memmap(store.folder / f"{key}.npy", mode="r+")
+    pixels[-1] ^= 1  # of the last image
+    pixels.flush()
+    with pytest.raises(SrlabError, match=rf"{key}\.npy is damaged at tall"):
+        PairStore(store.folder).verify()

@@ -123,6 +123,17 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
         Folder(str(tmp_path / "nowhere"), None).files()
 
 
+def test_excluded_images_are_left_out_and_named_in_the_source(tmp_path: Path) -> None:
+    source = Folder(str(fill(tmp_path / "in", "a.png", "b.png", "c.png")), None, exclude=["b"])
+    assert [name for name, _ in source.files()] == ["a", "c"]
+    assert str(source) == "Folder(in without b)"
+
+
+def test_an_excluded_image_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match="no image is called 302003: correct `exclude`"):
+        Folder(str(fill(tmp_path, "a.png")), None, exclude=["302003"]).files()
+
+
 def test_zero_images_are_refused() -> None:
     with pytest.raises(SrlabError, match="num_images is 0"):
         Folder(".", 0)

@@ -2,13 +2,14 @@
 
 import math
 
+import kornia
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics import psnr, ssim
@@ -32,6 +33,12 @@ def scikit_ssim(first: np.ndarray, second: np.ndarray) -> float:
 def test_psnr_of_a_constant_offset_is_minus_20_log10_of_it(offset: float) -> None:
     hr = noise(0, 1, 1, 20, 30)
     assert psnr(hr + offset, hr, 4).item() == pytest.approx(-20 * math.log10(offset), abs=EXACT)
+
+
+def test_psnr_equals_scikit_images_on_an_image_of_several_strips() -> None:
+    sr, hr = noise(7, 1, 1, 300, 400), noise(8, 1, 1, 300, 400)
+    expected = peak_signal_noise_ratio(hr[0, 0].numpy(), sr[0, 0].numpy(), data_range=1.0)
+    assert psnr(sr, hr, 0).item() == pytest.approx(expected, abs=EXACT)
 
 
 def test_psnr_of_identical_images_is_infinite() -> None:
@@ -143,3 +150,10 @@ def test_images_of_different_shapes_are_refused(metric) -> None:
 def test_colour_is_refused(metric) -> None:
     with pytest.raises(SrlabError, match="luma"):
         metric(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20), 0)
+
+
+def test_ssim_equals_kornias_over_several_strips_and_images() -> None:
+    shape = (2, 1, 95, 900)  # wide: three strips of the least height
+    sr, hr = noise(5, *shape), noise(6, *shape)
+    expected = kornia.metrics.ssim(sr, hr, 11, max_val=1.0, eps=0.0, padding="valid").mean((1, 2, 3))
+    assert ssim(sr, hr, 0).tolist() == pytest.approx(expected.tolist(), abs=EXACT)

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from srlab.errors import SrlabError
-from srlab.report.literature import paper_table
+from srlab.report.literature import paper_table, published
 from srlab.report.table import rows, summary
 
 
@@ -64,6 +64,26 @@ def test_without_a_shared_set_the_papers_table_stands_alone() -> None:
     assert cells(page, "Set14", "SSIM") == ["0.7648", "0.8627", "0.8784", "**0.8792**"]
 
 
+def test_published_figures_stand_in_a_section_of_their_own_beside_ours() -> None:
+    page = summary([BICUBIC, SRCNN], paper_table(), [], published())
+    section = page.split("## Published figures beside ours")[1]
+    training = "ImageNet, 395k images"
+    (line,) = [line for line in section.splitlines() if line.startswith(f"| Set5 | SRCNN 9-5-5 | {training} |")]
+    assert [cell.strip() for cell in line.strip("|").split("|")][4:] == [
+        "Gaussian",
+        "30.48",
+        "30.07",
+        "0.8628",
+        "0.8000",
+    ]
+    assert "LapSRN" not in section
+
+
+@pytest.mark.parametrize("changes", [{"scale": 2}, {"method": "own"}])
+def test_published_figures_of_another_scale_or_method_are_left_out(changes: dict) -> None:
+    assert "Published figures" not in summary([{**BICUBIC, **changes}], paper_table(), [], published())
+
+
 def test_notes_protocol_and_scale_are_stated() -> None:
     page = summary([BICUBIC], paper_table(), ["trained on 30 images", "of 3000 wanted"])
     assert "- trained on 30 images\n- of 3000 wanted\n" in page
@@ -76,9 +96,9 @@ def test_a_pipe_in_a_label_does_not_break_the_table() -> None:
 
 
 def test_every_table_line_has_as_many_cells_as_its_heading() -> None:
-    page = summary([BICUBIC, SRCNN], paper_table(), ["note"])
+    page = summary([BICUBIC, SRCNN], paper_table(), ["note"], published())
     blocks = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         assert {line.count("|") for line in block} == {block[0].count("|")}
 

@@ -115,6 +115,8 @@ class PairData(pl.LightningDataModule):
         self.store = PairStore(Path(folder))
         if self.store.scale != scale:
             raise SrlabError(f"{folder} was made for x{self.store.scale}, this run wants x{scale}: run `dvc repro`")
+        if not (self.store.train and self.store.val):
+            raise SrlabError(f"{folder} lacks training or validation images: give its data set more num_val or images")
         if patch_size % scale:
             raise SrlabError(f"patch_size {patch_size} is not a multiple of scale {scale}: change it in params.yaml")
         self.patch_size, self.batch_size, self.patches_per_epoch = patch_size, batch_size, patches_per_epoch

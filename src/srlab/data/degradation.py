@@ -1,27 +1,220 @@
-"""How a low-resolution image comes about."""
+"""How a low-resolution image comes about: L = DBMH + n (motion, blur, reduction, noise), or D alone.
+
+A degradation is drawn for an image by name and then applied: `hr, lr = degradation.draw(name)(hr)`. What is drawn is a
+pure function of seed, name and the ranges, and is kept beside the pixels.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
-from srlab.data.resample import imresize, to_uint8
+from srlab.data.blur import convolve, gaussian_blur, motion_blur, read_kernel
+from srlab.data.motion import move
+from srlab.data.noise import gaussian, jpeg, poisson
+from srlab.data.reduction import reduce_bicubic
+from srlab.data.resample import METHODS, imresize, to_uint8
 from srlab.errors import SrlabError
+
+PIL_FILTERS = {
+    "pil_bilinear": Image.Resampling.BILINEAR,
+    "pil_bicubic": Image.Resampling.BICUBIC,
+    "pil_lanczos": Image.Resampling.LANCZOS,
+}
 
 
 class Bicubic:
     """MATLAB's bicubic reduction by a whole factor, the degradation of every classical x2, x3, x4 benchmark."""
 
+    parameters: Mapping[str, float | str] = {}
+
     def __init__(self, scale: int) -> None:
-        if scale < 1 or scale != int(scale):
-            raise SrlabError(f"scale {scale} is not a whole number of at least 1: change scale in params.yaml")
-        self.scale = int(scale)
+        self.scale = _whole(scale)
+
+    def __str__(self) -> str:
+        return f"Bicubic(scale={self.scale})"
+
+    def draw(self, name: str) -> "Bicubic":
+        """Itself, whatever the name."""
+        return self
 
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H', W', C) HR cut to multiples of scale at the bottom right, and uint8 (H'/scale, W'/scale, C) LR.
 
-        Computed in float64 and rounded once, hence the same under all turns and flips. SrlabError if smaller than
+        Computed in whole numbers and rounded once, hence the same under all turns and flips. SrlabError if smaller than
         scale.
         """
-        height, width = (side // self.scale * self.scale for side in hr.shape[:2])
-        if not height or not width:
-            raise SrlabError(f"an image of {hr.shape[1]}x{hr.shape[0]} px cannot be reduced by {self.scale}: remove it")
-        cropped = np.ascontiguousarray(hr[:height, :width])
-        return cropped, to_uint8(imresize(cropped / 255.0, scale=1 / self.scale))
+        cropped = _crop(hr, self.scale)
+        return cropped, reduce_bicubic(cropped, self.scale)
+
+
+class Imaging:
+    """L = DBMH + n with strengths drawn per image, evenly from min..max; {min: 0, max: 0} switches a term off.
+
+    Arguments:
+        scale: reduction by D.
+        seed: with the image's name it decides what is drawn; each parameter is drawn independently of the others.
+        method: D, one of `srlab.data.resample.METHODS`.
+        shift, rotation: M, HR px (in any direction) and degrees anticlockwise (min may be negative).
+        sigma, anisotropy: B, Gaussian: px, and by what share narrower across a random direction (0: round; below 1).
+        length: B, motion: px along a random direction.
+        kernel: B, file of a measured kernel (.npy or .txt) applied to every image, or None.
+        peak: n, Poisson: photons that white sends per pixel, the fewer the noisier.
+        noise: n, Gaussian: standard deviation in 8-bit levels.
+        quality: n, JPEG: Pillow's 1..100.
+
+    SrlabError on a value that makes no sense, naming its key below `degrade` in params.yaml.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        seed: int,
+        method: str,
+        shift: Mapping[str, float],
+        rotation: Mapping[str, float],
+        sigma: Mapping[str, float],
+        anisotropy: Mapping[str, float],
+        length: Mapping[str, float],
+        kernel: str | None,
+        peak: Mapping[str, float],
+        noise: Mapping[str, float],
+        quality: Mapping[str, float],
+    ) -> None:
+        if method not in METHODS:
+            raise SrlabError(f"degrade.method {method!r} is unknown: use one of {', '.join(METHODS)} in params.yaml")
+        self.scale, self.seed, self.method = _whole(scale), seed, method
+        self.shift = _range("shift", shift)
+        self.rotation = _range("rotation", rotation, lowest=-180, highest=180)
+        self.sigma = _range("sigma", sigma)
+        self.anisotropy = _range("anisotropy", anisotropy, highest=0.99)
+        self.length = _range("length", length)
+        self.peak = _range("peak", peak, always=True)
+        self.noise = _range("noise", noise)
+        self.quality = _range("quality", quality, highest=100, always=True)
+        self.kernel = None if kernel is None else read_kernel(kernel)
+
+    def __str__(self) -> str:
+        names = ("shift", "rotation", "sigma", "anisotropy", "length", "peak", "noise", "quality")
+        ranges = [(name, *getattr(self, name)) for name in names]
+        on = [f"{name}={low:g}..{high:g}" for name, low, high in ranges if (low, high) != (0, 0)]
+        on += ["kernel"] if self.kernel is not None else []
+        return f"Imaging({', '.join([f'scale={self.scale}', f'method={self.method}', *on])})"
+
+    def draw(self, name: str) -> "DrawnImaging":
+        """What happens to image `name`: only terms that are on have parameters, so that all off has none."""
+
+        def uniform(key: str, low: float, high: float) -> float:
+            return low + (high - low) * _fraction(self.seed, name, key)
+
+        found: dict[str, float | str] = {}
+        for key in ("rotation", "sigma", "length", "peak", "noise"):
+            if value := uniform(key, *getattr(self, key)):
+                found[key] = value
+        if length := uniform("shift", *self.shift):
+            direction = uniform("shift_direction", 0, 2 * np.pi)
+            found |= {"shift_right": length * float(np.cos(direction)), "shift_down": length * float(np.sin(direction))}
+        if "sigma" in found and (anisotropy := uniform("anisotropy", *self.anisotropy)):
+            found |= {"anisotropy": anisotropy, "sigma_angle": uniform("sigma_angle", 0, 180)}
+        if "length" in found:
+            found["length_angle"] = uniform("length_angle", 0, 180)
+        if quality := round(uniform("quality", *self.quality)):
+            found["quality"] = quality
+        if self.kernel is not None:
+            found["kernel"] = hashlib.sha256(self.kernel.numpy().tobytes()).hexdigest()[:16]
+        if "peak" in found or "noise" in found:
+            found["noise_seed"] = int(_fraction(self.seed, name, "noise_seed") * 2**53)
+        return DrawnImaging(self.scale, self.method, found, self.kernel)
+
+
+@dataclass(frozen=True)
+class DrawnImaging:
+    """L = DBMH + n with everything fixed; pixels as the same draw makes them alone or in a batch (`observe`)."""
+
+    scale: int
+    method: str
+    parameters: Mapping[str, float | str]
+    kernel: Tensor | None = None  # of the file that parameters["kernel"] is the digest of
+
+    def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 (H', W', C) HR cut like Bicubic's, and uint8 (H'/scale, W'/scale, C) LR, rounded once at the end.
+
+        With no term on this is D on 8-bit pixels: of method bicubic exactly Bicubic's, of pil_... exactly Pillow's.
+        """
+        cropped = _crop(hr, self.scale)
+        if self.parameters:
+            x = torch.from_numpy(cropped / 255.0).permute(2, 0, 1)[None]
+            return cropped, to_uint8(observe(x, [self])[0].permute(1, 2, 0).contiguous().numpy())
+        if self.method == "bicubic":
+            return cropped, reduce_bicubic(cropped, self.scale)
+        if self.method in PIL_FILTERS:
+            return cropped, _pillow(cropped, self.scale, PIL_FILTERS[self.method])
+        return cropped, to_uint8(imresize(cropped / 255.0, scale=1 / self.scale, method=self.method))
+
+
+def observe(x: Tensor, draws: Sequence[DrawnImaging]) -> Tensor:
+    """L of a batch H: float64 (B, C, H, W) in [0, 1] -> (B, C, H/scale, W/scale), not rounded, one draw per image.
+
+    Sides are multiples of scale; scale, method and kernel are those of the first draw. M and B, which need no more,
+    are computed in float32; D and n in float64.
+    """
+    scale, method, kernel = draws[0].scale, draws[0].method, draws[0].kernel
+
+    def column(key: str) -> Tensor:
+        return torch.tensor([float(draw.parameters.get(key, 0)) for draw in draws], dtype=torch.float64).to(x.device)
+
+    if any(draw.parameters.keys() & {"rotation", "shift_right", "sigma", "length", "kernel"} for draw in draws):
+        scene = move(x.float(), torch.stack([column("shift_right"), column("shift_down")], dim=1), column("rotation"))
+        scene = gaussian_blur(scene, column("sigma"), column("anisotropy"), column("sigma_angle"))
+        scene = motion_blur(scene, column("length"), column("length_angle"))
+        x = (scene if kernel is None else convolve(scene, kernel[None])).double()
+    x = imresize(x, scale=1 / scale, method=method)
+    seeds = [int(draw.parameters.get("noise_seed", 0)) for draw in draws]
+    return jpeg(gaussian(poisson(x, column("peak"), seeds), column("noise"), seeds), column("quality"))
+
+
+def _pillow(hr: np.ndarray, scale: int, kernel: Image.Resampling) -> np.ndarray:
+    """Pillow's 8-bit resize, which rounds after each of its two passes."""
+    size = (hr.shape[1] // scale, hr.shape[0] // scale)
+    planes = [np.asarray(Image.fromarray(hr[..., c]).resize(size, kernel)) for c in range(hr.shape[2])]
+    return np.stack(planes, axis=-1)
+
+
+def _crop(hr: np.ndarray, scale: int) -> np.ndarray:
+    height, width = (side // scale * scale for side in hr.shape[:2])
+    if not height or not width:
+        raise SrlabError(f"an image of {hr.shape[1]}x{hr.shape[0]} px cannot be reduced by {scale}: remove it")
+    return np.ascontiguousarray(hr[:height, :width])
+
+
+def _whole(scale: Any) -> int:
+    if scale < 1 or scale != int(scale):
+        raise SrlabError(f"scale {scale} is not a whole number of at least 1: change scale in params.yaml")
+    return int(scale)
+
+
+def _range(
+    key: str, given: Mapping[str, float], lowest: float = 0, highest: float = float("inf"), *, always: bool = False
+) -> tuple[float, float]:
+    """(min, max) of a strength; `always`: it cannot fade out to 0, and is on for all images (from 1) or for none."""
+    if set(given) != {"min", "max"}:
+        raise SrlabError(f"degrade.{key} has the keys {', '.join(given)}: give it min and max in params.yaml")
+    low, high = given["min"], given["max"]
+    if not lowest <= low <= high <= highest:
+        raise SrlabError(
+            f"degrade.{key} is {low}..{high}: use {lowest:g} <= min <= max <= {highest:g} in params.yaml (0 and 0: off)"
+        )
+    if always and high and low < 1:
+        raise SrlabError(f"degrade.{key} is {low}..{high}: use a min of at least 1 in params.yaml, or 0 and 0 for off")
+    return float(low), float(high)
+
+
+def _fraction(seed: int, name: str, key: str) -> float:
+    """A number in [0, 1) that looks random but is a function of its arguments alone, with every version of numpy."""
+    digest = hashlib.sha256(f"{seed}/{name}/{key}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

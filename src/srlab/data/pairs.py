@@ -1,6 +1,10 @@
-"""Pairs of HR and LR images packed into two flat, memory-mapped buffers: 3 files however many images.
+"""Pairs of HR and LR images in two flat, memory-mapped buffers: 3 files however many images.
 
 Decoding PNGs costs a training loop most of its time; a crop from a memory map costs a few microseconds.
+
+Version 2 of the format: hr.npy and lr.npy (1-D uint8: the images one after the other, rows of RGB or grey pixels) and
+index.json (where each image lies, the digest of its pixels, what its degradation drew for it, a digest of all that).
+`srlab.data.packing` writes it.
 """
 
 import hashlib
@@ -8,70 +12,33 @@ import json
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.lib.stride_tricks import sliding_window_view
 
-from srlab.data.images import read_image, size_problem
 from srlab.errors import SrlabError
-from srlab.files import read_json, replacing, write_json
+from srlab.files import read_json
 from srlab.progress import track
 
-
-class Degradation(Protocol):
-    """Makes (cropped HR, LR), both uint8 (H, W, C), of an HR image; LR sides are HR sides // scale."""
-
-    scale: int
-
-    def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-
-
-def pack(
-    images_dir: Path, index: dict[str, list[Any]], degradation: Degradation, out_dir: Path, minimum_side: int
-) -> None:
-    """Degrade the images that `index` names and write hr.npy, lr.npy (1-D uint8) and index.json to `out_dir`.
-
-    `images_dir` is what `fetch_images` wrote. An index with training images makes a training store: all its images get
-    3 channels, so that batches are uniform; a test store keeps grey images grey. The files appear together or not at
-    all. SrlabError names every image with a side below `minimum_side` px, or one that is not what the manifest says.
-    """
-    images_dir, out_dir = Path(images_dir), Path(out_dir)
-    manifest = read_json(images_dir / "manifest.json")
-    names = sorted({name for name, _ in index["train"]} | set(index["val"]) | set(index["test"]))
-    geometry = _geometry(manifest, names, degradation.scale, as_colour=bool(index["train"]))
-    _check_sizes(images_dir, manifest, geometry, minimum_side)
-    with replacing(out_dir) as temporary:
-        temporary.mkdir()
-        buffers = [open_memmap(temporary / f"{k}.npy", "w+", np.uint8, (_total(geometry, k),)) for k in ("hr", "lr")]
-        digest = hashlib.sha256()
-        for name in track(names, f"packing x{degradation.scale}"):
-            image = _read(images_dir / manifest["images"][name]["file"], manifest["images"][name])
-            image = image.repeat(geometry[name]["channels"] // image.shape[2], axis=2)
-            for key, buffer, pixels in zip(("hr", "lr"), buffers, degradation(image), strict=True):
-                _view(buffer, geometry[name], key)[:] = pixels
-                digest.update(np.ascontiguousarray(pixels).data)
-        for buffer in buffers:
-            buffer.flush()
-        content = {"scale": degradation.scale, "images": geometry, **{k: index[k] for k in ("train", "val", "test")}}
-        digest.update(json.dumps(content, sort_keys=True).encode())
-        counts = {"digest": digest.hexdigest(), "wanted": manifest["wanted"], "got": manifest["got"]}
-        write_json(temporary / "index.json", {**counts, **content})
+FORMAT, VERSION = "srlab pairs", 2
 
 
 class PairStore:
     """Read-only view of what `pack` wrote; small to pickle, since every process opens the memory maps for itself.
 
-    SrlabError on construction if a file is missing or damaged. Attributes: `scale` (HR side / LR side), `digest`
-    (sha256 over geometry, index and pixels), `names` (all, sorted), `train` ((name, operation) of each entry), `val`
-    and `test` (names), `wanted` (how many images were asked for, None: all) and `got` (how many the source gave).
+    SrlabError on construction if a file is missing or damaged, or the store of another version or program. Attributes:
+    `scale` (HR side / LR side), `digest` (sha256 over geometry, index and pixels), `names` (all, sorted), `train`
+    ((name, operation) of each entry), `val` and `test` (names), `wanted` (how many images were asked for, None: all),
+    `got` (how many the source gave), `degradation` (what it was, in words).
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         try:
             content = read_json(self.folder / "index.json")
+            _require_version(self.folder, content)
             self._images: dict[str, dict[str, Any]] = content["images"]
             self.scale: int = content["scale"]
             self.digest: str = content["digest"]
@@ -80,9 +47,12 @@ class PairStore:
             self.test: list[str] = content["test"]
             self.wanted: int | None = content["wanted"]
             self.got: int = content["got"]
+            self.degradation: str = content["degradation"]
             for key, buffer in (("hr", self._hr), ("lr", self._lr)):
-                if buffer.shape != (_total(self._images, key),) or buffer.dtype != np.uint8:
+                if buffer.shape != (num_bytes(self._images, key),) or buffer.dtype != np.uint8:
                     raise ValueError(f"{key}.npy is not what index.json says")
+            if self.digest != content_digest(content):
+                raise ValueError("index.json was changed")
         except FileNotFoundError as error:
             raise SrlabError(f"{error.filename} is missing: run `dvc repro`") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -103,6 +73,17 @@ class PairStore:
     def lr(self, name: str) -> np.ndarray:
         """uint8 (H / scale, W / scale, C) low-resolution image; a read-only view of the map."""
         return _view(self._lr, self._images[name], "lr")
+
+    def drawn(self, name: str) -> dict[str, float | str]:
+        """What the degradation drew for this image; empty where nothing was random."""
+        return self._images[name]["drawn"]
+
+    def verify(self) -> None:
+        """Read every pixel; SrlabError naming the first image whose pixels are not those that were packed."""
+        for name in track(self.names, f"verifying {self.folder.name}"):
+            for key, pixels in (("hr", self.hr(name)), ("lr", self.lr(name))):
+                if hashlib.sha256(pixels.data).hexdigest() != self._images[name]["sha256"][key]:
+                    raise SrlabError(f"{self.folder}/{key}.npy is damaged at {name}: remove it and run `dvc repro`")
 
     def crops(
         self, entries: np.ndarray, us: np.ndarray, vs: np.ndarray, hr_patch: int
@@ -152,38 +133,25 @@ def _gather(buffer: np.ndarray, corners: np.ndarray, width: np.ndarray, patch: i
     return runs[begins].reshape(len(begins), patch, patch, 3).transpose(0, 3, 1, 2)
 
 
-def _geometry(manifest: dict[str, Any], names: list[str], scale: int, *, as_colour: bool) -> dict[str, dict[str, Any]]:
-    """{name: {"channels", "hr": [offset, H, W], "lr": [offset, h, w]}} of the images one after the other."""
-    geometry: dict[str, dict[str, Any]] = {}
-    hr_offset = lr_offset = 0
-    for name in names:
-        entry = manifest["images"][name]
-        height, width = entry["height"] // scale, entry["width"] // scale
-        channels = 3 if as_colour else entry["channels"]
-        hr, lr = [hr_offset, height * scale, width * scale], [lr_offset, height, width]
-        geometry[name] = {"channels": channels, "hr": hr, "lr": lr}
-        hr_offset += channels * height * scale * width * scale
-        lr_offset += channels * height * width
-    return geometry
+def _require_version(folder: Path, content: Any) -> None:
+    known = content.keys() if isinstance(content, dict) else set()
+    if "format" not in known and {"scale", "digest", "images", "train"} <= known:
+        raise SrlabError(f"{folder} was packed by an older srlab (version 1, now {VERSION}): run `dvc repro`")
+    if "format" not in known or content["format"] != FORMAT:
+        raise SrlabError(f"{folder} is no packed store of srlab: correct the path, or remove it and run `dvc repro`")
+    if content["version"] != VERSION:
+        raise SrlabError(
+            f"{folder} is a packed store of version {content['version']}, this srlab reads {VERSION}: run `dvc repro`"
+        )
 
 
-def _check_sizes(images_dir: Path, manifest: dict[str, Any], geometry: dict[str, dict[str, Any]], minimum: int) -> None:
-    problems = []
-    for name, entry in geometry.items():
-        _, height, width = entry["hr"]
-        problems.append(size_problem(images_dir / manifest["images"][name]["file"], width, height, max(minimum, 1)))
-    if any(problems):
-        raise SrlabError("\n".join(filter(None, problems)))
+def content_digest(content: dict[str, Any]) -> str:
+    """sha256 in hex over index.json without its format, version and digest."""
+    content = {key: value for key, value in content.items() if key not in ("format", "version", "digest")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path, entry: dict[str, Any]) -> np.ndarray:
-    image = read_image(path)
-    if image.shape != (entry["height"], entry["width"], entry["channels"]):
-        raise SrlabError(f"{path} is not the image that its manifest describes: run `dvc repro`")
-    return image
-
-
-def _total(geometry: dict[str, dict[str, Any]], key: str) -> int:
+def num_bytes(geometry: dict[str, dict[str, Any]], key: str) -> int:
     """Bytes of all images of one buffer."""
     return sum(entry["channels"] * entry[key][1] * entry[key][2] for entry in geometry.values())
 

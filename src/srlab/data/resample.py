@@ -4,12 +4,14 @@ Two paths with one result. Bicubic and bilinear by whole factors go through torc
 interior is MATLAB's (a = -0.5, kernel widened when shrinking) but whose borders are not: the image is extended
 symmetrically first and the surplus cropped. Everything else multiplies by MATLAB's weight matrices, in float64 because
 autocast and TF32 would quietly round a float32 matrix product to 10 bits or fewer.
+
+What other programs call by the same names (area, opencv_..., pil_...) is there for degradations, not for baselines.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -29,14 +31,16 @@ def imresize(
     """Resized float tensor (..., H, W) or float array (H, W) or (H, W, C), any range; kind, dtype and other axes stay.
 
     Exactly one of `scale` (output side = ceil(scale * side)) and `size` (h, w) is given. `method` is nearest, bilinear,
-    bicubic or lanczos3; all but nearest are antialiased when shrinking, like MATLAB's default. Results may leave the
-    input's range (overshoot of bicubic and lanczos3): clip them. ValueError on anything else, TypeError on integers.
+    bicubic or lanczos3; all but nearest are antialiased when shrinking, like MATLAB's default. METHODS lists more:
+    area (each output pixel is the mean of what it covers; MATLAB's "box"), and what OpenCV and Pillow make of float
+    images under their names. Results may leave the input's range (overshoot of bicubic and lanczos): clip them.
+    ValueError on anything else, TypeError on integers.
     Source: MATLAB's imresize.m (`contributions`) on single or double images, borders mirrored with the edge repeated.
     (On uint8 images MATLAB also rounds between the two passes, which makes x and y differ; no published baseline needs
     that, and the transpose of an image must give the transposed result here.)
     """
-    if method not in KERNELS:
-        raise ValueError(f"method {method!r} is unknown: use one of {', '.join(KERNELS)}")
+    if method not in METHODS:
+        raise ValueError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
     if isinstance(x, np.ndarray):
         planes = torch.from_numpy(np.ascontiguousarray(x))
         if planes.ndim == 2:
@@ -92,7 +96,7 @@ def _by_interpolation(x: Tensor, out_size: tuple[int, int], method: str) -> Tens
     for axis, out in zip((-2, -1), out_size, strict=True):
         n = planes.shape[axis]
         shrink = max(n // out, 1)
-        planes = _extend(planes, 2 * shrink, axis)  # the widest kernel reaches 2 px, times the factor when shrinking
+        planes = extend(planes, 2 * shrink, axis)  # the widest kernel reaches 2 px, times the factor when shrinking
         crops.append((2 * shrink * out // n, out))
     extended = (out_size[0] + 2 * crops[0][0], out_size[1] + 2 * crops[1][0])
     y = F.interpolate(planes, size=extended, mode=method, antialias=True, align_corners=False)
@@ -113,7 +117,7 @@ def _working_dtype(dtype: torch.dtype, in_size: Sequence[int], out_size: Sequenc
     return torch.float32
 
 
-def _extend(x: Tensor, pad: int, axis: int) -> Tensor:
+def extend(x: Tensor, pad: int, axis: int) -> Tensor:
     """`x` with `pad` mirrored pixels, edge repeated, on both ends of `axis`; in chunks where the image is smaller."""
     while pad > 0:
         n = min(pad, x.shape[axis])
@@ -129,20 +133,34 @@ def _by_matrices(x: Tensor, out_size: tuple[int, int], factors: tuple[float, flo
     return (rows @ x.double() @ columns.T).to(x.dtype)
 
 
+class Resampler(NamedTuple):
+    """A kernel, how many px wide it is, and what a program does around it."""
+
+    kernel: Callable[[np.ndarray], np.ndarray]
+    width: float
+    antialias: bool  # widen the kernel when shrinking
+    border: str  # what lies outside: "mirror" (edge repeated), "clamp" (the edge pixel), "drop" (weights renormalised)
+    phase: float = 0.5  # where in a pixel its sample lies: 0.5 the centre, 0 the top left corner
+
+
 @lru_cache(maxsize=64)
 def _weights(n: int, out: int, factor: float, method: str) -> Tensor:
-    """(out, n) float64 matrix of one axis: MATLAB's `contributions`, with the mirrored taps added up."""
-    kernel, width = KERNELS[method]
-    shrink = factor if factor < 1 and method != "nearest" else 1.0
-    centre = (np.arange(out) + 0.5) / factor - 0.5  # MATLAB's u, counted from 0
+    """(out, n) float64 matrix of one axis: MATLAB's `contributions`, with the taps beyond the border added up."""
+    kernel, width, antialias, border, phase = METHODS[method]
+    shrink = factor if factor < 1 and antialias else 1.0
+    centre = (np.arange(out) + phase) / factor - phase  # MATLAB's u, counted from 0
     first = np.floor(centre - width / shrink / 2)
     taps = first[:, None] + np.arange(math.ceil(width / shrink) + 2)
     weights = kernel((centre[:, None] - taps) * shrink)
+    taps = taps.astype(np.int64)
+    if border == "mirror":
+        taps = np.mod(taps, 2 * n)
+        taps = np.minimum(taps, 2 * n - 1 - taps)
+    elif border == "drop":
+        weights = np.where((taps >= 0) & (taps < n), weights, 0)
     weights /= weights.sum(axis=1, keepdims=True)
-    mirrored = np.mod(taps.astype(np.int64), 2 * n)
-    mirrored = np.minimum(mirrored, 2 * n - 1 - mirrored)
     matrix = np.zeros((out, n))
-    np.add.at(matrix, (np.arange(out)[:, None], mirrored), weights)
+    np.add.at(matrix, (np.arange(out)[:, None], np.clip(taps, 0, n - 1)), weights)
     return torch.from_numpy(matrix)
 
 
@@ -151,24 +169,51 @@ def _box(t: np.ndarray) -> np.ndarray:
     return ((t >= -0.5 - 1e-9) & (t < 0.5 - 1e-9)).astype(np.float64)
 
 
+def _corner(t: np.ndarray) -> np.ndarray:
+    return _box(t - 0.5)
+
+
 def _triangle(t: np.ndarray) -> np.ndarray:
     return np.maximum(1 - np.abs(t), 0)
 
 
-def _cubic(t: np.ndarray) -> np.ndarray:
-    """Keys 1981, equation 15 (a = -0.5)."""
+def _cubic(t: np.ndarray, a: float = -0.5) -> np.ndarray:
+    """Cubic convolution of Keys 1981, equation 15 for a = -0.5, which is exact for parabolas; OpenCV has a = -0.75."""
     t = np.abs(t)
-    near, far = (1.5 * t - 2.5) * t**2 + 1, ((-0.5 * t + 2.5) * t - 4) * t + 2
+    near = ((a + 2) * t - (a + 3)) * t**2 + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
     return np.where(t <= 1, near, np.where(t <= 2, far, 0))
 
 
+def _sharp_cubic(t: np.ndarray) -> np.ndarray:
+    return _cubic(t, a=-0.75)
+
+
+def _lanczos(t: np.ndarray, lobes: int) -> np.ndarray:
+    return np.where(np.abs(t) < lobes, np.sinc(t) * np.sinc(t / lobes), 0)
+
+
 def _lanczos3(t: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(t) < 3, np.sinc(t) * np.sinc(t / 3), 0)
+    return _lanczos(t, 3)
 
 
-KERNELS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
-    "nearest": (_box, 1.0),
-    "bilinear": (_triangle, 2.0),
-    "bicubic": (_cubic, 4.0),
-    "lanczos3": (_lanczos3, 6.0),
+def _lanczos4(t: np.ndarray) -> np.ndarray:
+    return _lanczos(t, 4)
+
+
+METHODS: dict[str, Resampler] = {
+    "nearest": Resampler(_box, 1, antialias=False, border="mirror"),
+    "bilinear": Resampler(_triangle, 2, antialias=True, border="mirror"),
+    "bicubic": Resampler(_cubic, 4, antialias=True, border="mirror"),
+    "lanczos3": Resampler(_lanczos3, 6, antialias=True, border="mirror"),
+    "area": Resampler(_box, 1, antialias=True, border="mirror"),
+    # OpenCV's modules/imgproc/src/resize.cpp: INTER_NEAREST, _LINEAR, _CUBIC, _LANCZOS4, none of them antialiased
+    "opencv_nearest": Resampler(_corner, 1, antialias=False, border="clamp", phase=0),
+    "opencv_bilinear": Resampler(_triangle, 2, antialias=False, border="clamp"),
+    "opencv_bicubic": Resampler(_sharp_cubic, 4, antialias=False, border="clamp"),
+    "opencv_lanczos4": Resampler(_lanczos4, 8, antialias=False, border="clamp"),
+    # Pillow's src/libImaging/Resample.c on mode F
+    "pil_bilinear": Resampler(_triangle, 2, antialias=True, border="drop"),
+    "pil_bicubic": Resampler(_cubic, 4, antialias=True, border="drop"),
+    "pil_lanczos": Resampler(_lanczos3, 6, antialias=True, border="drop"),
 }

@@ -7,9 +7,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from srlab.data.images import pixel_digest, read_image, require_size
+from srlab.data.images import size_problem
+from srlab.data.leaks import LeakCheck
+from srlab.data.verification import Picture, PixelCheck, look
 from srlab.errors import SrlabError
 from srlab.files import replacing, write_json
 from srlab.progress import track
@@ -18,6 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 # photos that the wheels carry
 PACKAGE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images", "matplotlib": "mpl-data/sample_data"}
 MIRROR_VARIABLE = "SRLAB_DATASETS"
+T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -26,6 +29,16 @@ class Source(Protocol):
     @property
     def wanted(self) -> int | None:
         """How many pictures were asked for; None means all there are."""
+        ...
+
+    @property
+    def verify(self) -> PixelCheck | None:
+        """What `files` compared the pixels with; None where nothing is published."""
+        ...
+
+    @property
+    def set_name(self) -> str:
+        """The name under which a list of known leaks may speak of the set; empty if it has none."""
         ...
 
     def files(self) -> list[tuple[str, Path]]:
@@ -39,8 +52,11 @@ class Packaged:
     Of the declared `files` the first `num_images` are taken (None: all).
     """
 
+    verify: PixelCheck | None = None
+    set_name = ""
+
     def __init__(self, files: Sequence[str], num_images: int | None) -> None:
-        self.wanted = _checked(num_images)
+        self.wanted = checked_count(num_images)
         self.entries = list(files)[:num_images]
 
     def __str__(self) -> str:
@@ -59,39 +75,61 @@ class Packaged:
 
 
 class Folder:
-    """Every picture in or below a folder, or `num_images` of them spread evenly over the sorted list."""
+    """Every picture in or below a folder, or `num_images` of them spread evenly over the sorted list.
 
-    def __init__(self, path: str, num_images: int | None) -> None:
+    With `verify` they have to be the images of a published set, pixel for pixel, and get its names; `exclude` are
+    names to leave out.
+    """
+
+    def __init__(
+        self, path: str, num_images: int | None, verify: PixelCheck | None = None, exclude: Sequence[str] = ()
+    ) -> None:
         self.path = Path(path).expanduser()
-        self.wanted = _checked(num_images)
+        self.wanted = checked_count(num_images)
+        self.verify = verify
+        self.exclude = list(exclude)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self.path.resolve().name})"
+        without = f" without {', '.join(self.exclude)}" if self.exclude else ""
+        return f"{type(self).__name__}({self.set_name}{without})"
+
+    @property
+    def set_name(self) -> str:
+        """The name of the folder."""
+        return self.path.resolve().name
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) sorted by relative path; SrlabError if the folder is missing or holds no picture."""
         if not self.path.is_dir():
             raise SrlabError(f"{self.path} is no folder: correct the path, or put the images there")
-        relatives = sorted(PurePosixPath(file.relative_to(self.path).as_posix()) for file in self.path.rglob("*"))
-        relatives = [relative for relative in relatives if _is_picture(relative) and (self.path / relative).is_file()]
-        if not relatives:
-            raise SrlabError(f"{self.path} holds no image ({' '.join(SUFFIXES)}): put some there or correct the path")
-        pairs = list(zip(_unique_names(relatives), [self.path / relative for relative in relatives], strict=True))
-        count = min(self.wanted or len(pairs), len(pairs))
-        return [pairs[i * len(pairs) // count] for i in range(count)]
+        return self.chosen(pictures(self.path))
+
+    def chosen(self, pairs: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+        """Those to use of all the (name, file) of a set; SrlabError if they are not what `verify` knows."""
+        if self.verify:
+            pairs = self.verify.check(pairs, complete=self.wanted is None or self.wanted >= self.verify.total)
+        unknown = set(self.exclude) - {name for name, _ in pairs}
+        if unknown:
+            raise SrlabError(f"{self}: no image is called {', '.join(sorted(unknown))}: correct `exclude`")
+        pairs = [(name, path) for name, path in pairs if name not in self.exclude]
+        return spread(pairs, self.wanted)
 
 
 class Mirror(Folder):
     """A folder of the local mirror of the public data sets, the folder that $SRLAB_DATASETS names."""
 
-    def __init__(self, folder: str, num_images: int | None) -> None:
+    def __init__(
+        self, folder: str, num_images: int | None, verify: PixelCheck | None = None, exclude: Sequence[str] = ()
+    ) -> None:
         root = os.environ.get(MIRROR_VARIABLE, "")
-        super().__init__(str(Path(root) / folder), num_images)
+        super().__init__(str(Path(root) / folder), num_images, verify, exclude)
         self.folder = folder
         self.root = root
 
-    def __str__(self) -> str:
-        return f"Mirror({self.folder})"
+    @property
+    def set_name(self) -> str:
+        """The name of the folder in the mirror."""
+        return self.folder
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) sorted by relative path; SrlabError if the variable is unset or the folder missing or empty."""
@@ -109,42 +147,71 @@ class Mirror(Folder):
         return super().files()
 
 
-def fetch_images(source: Source, out_dir: Path, minimum_side: int) -> None:
+def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCheck | None = None) -> None:
     """Copy the pictures of `source` unchanged to `out_dir`/<name><suffix> and describe them in manifest.json there.
 
-    Every picture is decoded first: SrlabError with one line (file and cure) for each that is unusable or has a side
-    below `minimum_side` px, and nothing is written. manifest.json: {"source", "wanted", "got", "images": {name:
-    {"file", "width", "height", "channels", "sha256" of the pixels}}}.
+    Every picture is decoded first: SrlabError with one line (file and cure) for each that is unusable, has a side
+    below `minimum_side` px or is refused by `leaks`, and nothing is written. manifest.json: {"source", "wanted",
+    "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}; where it applies also
+    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`).
     """
     files = source.files()
-    entries: dict[str, dict[str, Any]] = {}
+    looked: list[Picture] = []
     problems: list[str] = []
     for name, path in track(files, f"checking {len(files)} images"):
         try:
-            entries[name] = _describe(name, path, minimum_side)
+            picture = look(name, path)
         except SrlabError as error:
             problems.append(str(error))
+            continue
+        problem = size_problem(path, picture.width, picture.height, minimum_side)
+        problems += [problem] if problem else []
+        looked.append(picture)
     if problems:
         raise SrlabError("\n".join(problems))
+    entries = {picture.name: _entry(picture) for picture in looked}
+    manifest: dict[str, Any] = {"source": str(source), "wanted": source.wanted, "got": len(entries), "images": entries}
+    if source.verify:
+        manifest["verified"] = source.verify.record(len(entries))
+    leaking = leaks.check(looked, source.set_name) if leaks else None
+    if leaking:
+        manifest["leaks"] = leaking
     _note_twins(entries)
     with replacing(Path(out_dir)) as temporary:
         temporary.mkdir()
         for name, path in files:
             shutil.copyfile(path, temporary / entries[name]["file"])
-        manifest = {"source": str(source), "wanted": source.wanted, "got": len(entries), "images": entries}
         write_json(temporary / "manifest.json", manifest)
 
 
-def _describe(name: str, path: Path, minimum_side: int) -> dict[str, Any]:
-    image = read_image(path)
-    require_size(path, image, minimum_side)
-    height, width, channels = image.shape
+def pictures(folder: Path) -> list[tuple[str, Path]]:
+    """(unique name, file) of every picture in or below `folder`, sorted by relative path; SrlabError if none."""
+    relatives = sorted(PurePosixPath(file.relative_to(folder).as_posix()) for file in folder.rglob("*"))
+    relatives = [relative for relative in relatives if is_picture(relative) and (folder / relative).is_file()]
+    if not relatives:
+        raise SrlabError(f"{folder} holds no image ({' '.join(SUFFIXES)}): put some there or correct the path")
+    return list(zip(_unique_names(relatives), [folder / relative for relative in relatives], strict=True))
+
+
+def spread(items: list[T], count: int | None) -> list[T]:
+    """`count` of the items, evenly over the list; all if there are fewer, or for None."""
+    count = len(items) if count is None else min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def is_picture(relative: PurePosixPath) -> bool:
+    """Whether a path below a folder names a picture: by its suffix, and nothing in it hidden."""
+    hidden = any(part.startswith(".") for part in relative.parts)  # "._x.png" of macOS archives is no image
+    return relative.suffix.lower() in SUFFIXES and not hidden
+
+
+def _entry(picture: Picture) -> dict[str, Any]:
     return {
-        "file": name + path.suffix.lower(),
-        "width": width,
-        "height": height,
-        "channels": channels,
-        "sha256": pixel_digest(image),
+        "file": picture.name + picture.path.suffix.lower(),
+        "width": picture.width,
+        "height": picture.height,
+        "channels": picture.channels,
+        "sha256": picture.sha256,
     }
 
 
@@ -157,7 +224,8 @@ def _note_twins(entries: dict[str, dict[str, Any]]) -> None:
             print(f"note: {name} has the same pixels as {earlier}; both are kept")
 
 
-def _checked(num_images: int | None) -> int | None:
+def checked_count(num_images: int | None) -> int | None:
+    """`num_images` itself; SrlabError if it is below 1."""
     if num_images is not None and num_images < 1:
         raise SrlabError(f"num_images is {num_images}: use at least 1, or null for all, in params.yaml")
     return num_images
@@ -177,11 +245,6 @@ def _locate(entry: str) -> Path:
         there = ", ".join(sorted(path.name for path in folder.glob("*") if path.suffix in SUFFIXES))
         raise SrlabError(f"{entry!r} is not in the installed {package}: choose one of {there}")
     return folder / file
-
-
-def _is_picture(relative: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") for part in relative.parts)  # "._x.png" of macOS archives is no image
-    return relative.suffix.lower() in SUFFIXES and not hidden
 
 
 def _unique_names(relatives: Sequence[PurePosixPath]) -> list[str]:

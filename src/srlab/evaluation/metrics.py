@@ -1,11 +1,23 @@
 """PSNR and SSIM of luma images, one value per image: means are taken over values, never over pixels of a batch."""
 
-from kornia.metrics import ssim as ssim_map
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
 from torch import Tensor
 
 from srlab.errors import SrlabError
 
-WINDOW = 11  # taps of the Gaussian window (Wang et al. 2004, sec. III-B); kornia fixes its sigma at their 1.5
+WINDOW, SIGMA = 11, 1.5  # Gaussian window (Wang et al. 2004, sec. III-B)
+BELL = [math.exp(-((tap - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for tap in range(WINDOW)]
+GAUSSIAN = [tap / sum(BELL) for tap in BELL]
+C1, C2 = 0.01**2, 0.03**2  # K1 and K2 of the same section, squared, for L = 1
+
+# An operation on fewer elements than this stays on one core (ATen's grain size). Waiting for the other cores after each
+# of 100 short operations costs a busy machine ten times what they save, so an image is cut into strips that are small
+# enough, and whole strips are shared out. (One core, BSD100: 16 to 19 million pixels a second; kornia: 4 to 5.)
+GRAIN = 32_768
 
 
 def psnr(sr: Tensor, hr: Tensor, border: int) -> Tensor:
@@ -15,7 +27,9 @@ def psnr(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     Not `kornia.metrics.psnr`: it averages the squared error over the whole batch (images of 20 and 60 dB read 23 dB).
     """
     sr, hr = _inner(sr, hr, border, minimum=1)
-    return -10 * (sr - hr).square().mean((1, 2, 3)).log10()
+    rows = _strip_rows(sr, least=1)
+    errors = [(x - y).square_().sum((1, 2, 3)) for x, y in zip(sr.split(rows, 2), hr.split(rows, 2), strict=True)]
+    return -10 * (torch.stack(errors).sum(0) / sr[0].numel()).log10()
 
 
 def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
@@ -25,10 +39,72 @@ def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     K1 = 0.01, K2 = 0.03, L = 1, weights normalised, moments without Bessel's correction. SrlabError if the shapes
     differ or a side is below 11 + 2 * border.
     Source: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, eq. 13 to 17.
+    Not `kornia.metrics.ssim`, which gives the same to 1e-15 and takes four times as long: it filters five planes with
+    all 121 weights.
     """
     sr, hr = _inner(sr, hr, border, minimum=WINDOW)
-    # eps=0: kornia's default adds 1e-12 to the denominator, which is no part of eq. 13.
-    return ssim_map(sr, hr, WINDOW, max_val=1.0, eps=0.0, padding="valid").mean((1, 2, 3))
+    return mean_ssim(sr[:, 0], hr[:, 0], GAUSSIAN, bessel=1.0)
+
+
+def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Tensor:
+    """Mean SSIM per image, (B,), of two (B, H, W) float64 images in [0, 1], under a separable window.
+
+    `taps` are the weights of the window along one axis, with sum 1; windows that leave the image do not count.
+    Variances and covariances are multiplied by `bessel`.
+    """
+    cut = len(taps) - 1
+    height, width = x.shape[1:]
+    rows = _strip_rows(x, least=4 * len(taps))  # overlapping by one window: wide images are cut no thinner than this
+    jobs = [(image, top) for image in range(len(x)) for top in range(0, height - cut, rows - cut)]
+
+    def strip(job: tuple[int, int]) -> Tensor:
+        image, top = job
+        part = slice(top, top + rows)
+        return _sum_of_map(x[image, part], y[image, part], taps, bessel)
+
+    workers = min(torch.get_num_threads(), len(jobs)) if x.device.type == "cpu" else 1
+    if workers == 1:
+        sums = list(map(strip, jobs))
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            sums = list(pool.map(strip, jobs))
+    total = torch.stack(sums).view(len(x), -1).sum(1)
+    return total / ((height - cut) * (width - cut))
+
+
+def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Tensor:
+    """Sum of the SSIM map (eq. 13 with C1, C2) of two (h, w) float64 images over the windows that lie inside, ().
+
+    Rows are filtered as one long line, so that every pass runs over contiguous memory; the windows that reach around
+    the end of a row are cut off at the end. Only the sum of the two variances is needed: four planes, not five.
+    """
+    height, width = x.shape
+    x, y = x.reshape(-1), y.reshape(-1)
+    mean_x, mean_y = _windowed(x, width, taps), _windowed(y, width, taps)
+    squares, products = _windowed((x * x).addcmul_(y, y), width, taps), _windowed(x * y, width, taps)
+    product = mean_x * mean_y
+    mean_squares = mean_x.square_().add_(mean_y.square_())
+    covariance, variances = products.sub_(product), squares.sub_(mean_squares)
+    luminance = product.mul_(2).add_(C1).div_(mean_squares.add_(C1))
+    line = luminance.mul_(covariance.mul_(2 * bessel).add_(C2)).div_(variances.mul_(bessel).add_(C2))
+    cut = len(taps) - 1
+    return torch.nn.functional.pad(line, (0, cut)).view(height - cut, width)[:, : width - cut].sum()
+
+
+def _windowed(line: Tensor, width: int, taps: Sequence[float]) -> Tensor:
+    """Weighted mean over a square window at every position of an image `width` wide, row after row in `line` (n,)."""
+    for step in (width, 1):
+        length = len(line) - (len(taps) - 1) * step
+        result = line[:length] * taps[0]
+        for index, tap in enumerate(taps[1:], 1):
+            result.add_(line[index * step : index * step + length], alpha=tap)
+        line = result
+    return line
+
+
+def _strip_rows(images: Tensor, least: int) -> int:
+    """Rows of a strip of `images` (..., H, W) of fewer than GRAIN elements, but at least `least` rows; on a GPU all."""
+    return max((GRAIN - 1) // images.shape[-1], least) if images.device.type == "cpu" else images.shape[-2]
 
 
 def _inner(sr: Tensor, hr: Tensor, border: int, minimum: int) -> tuple[Tensor, Tensor]:

@@ -1,14 +1,60 @@
 """Published numbers that the report shows beside ours."""
 
 import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 
-REMARKS = (
-    "The paper does not state its evaluation protocol. Under the usual one, bicubic x4 gives 28.42 dB on Set5, "
-    "26.00 dB on Set14 and 25.96 dB on BSD100, below the paper's own bicubic row.",
-    "The paper's Set14 SSIMs of SRCNN and ESPCN repeat its Set5 values; Ledig et al. (2017, Table 2), whose PSNRs of "
-    "these two methods are identical to the paper's, give 0.7861 and 0.8004.",
-)
+
+@dataclass(frozen=True)
+class Published:
+    """One published result, as printed: `psnr` in dB and `ssim` are the digits on the page, "" where none are given.
+
+    `method` is the key under which this project runs the method, `label` the variant meant, `kind` interpolation,
+    learning, cnn, gan or transformer; `ssim_kind` gauss, daala or "" (not stated).
+    """
+
+    method: str
+    label: str
+    year: str
+    kind: str
+    training: str
+    scale: int
+    set: str
+    psnr: str
+    ssim: str
+    ssim_kind: str
+    source: str
+
+    def printed(self, metric: str) -> str:
+        """The digits of "psnr" or "ssim"."""
+        return {"psnr": self.psnr, "ssim": self.ssim}[metric]
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A misprint that tables hand on: `printed` stands at `where`, the original has `correct`."""
+
+    method: str
+    scale: int
+    set: str
+    metric: str
+    printed: str
+    correct: str
+    where: str
+
+
+@lru_cache
+def published() -> tuple[Published, ...]:
+    """All of literature.csv, methods in order of age."""
+    return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in _rows("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
+
+
+@lru_cache
+def errata() -> tuple[Erratum, ...]:
+    """All of errata.csv."""
+    return tuple(Erratum(**{**row, "scale": int(row["scale"])}) for row in _rows("errata.csv"))  # pyright: ignore[reportArgumentType]: likewise
 
 
 def paper_table() -> dict[str, dict[str, dict[str, float]]]:
@@ -16,11 +62,14 @@ def paper_table() -> dict[str, dict[str, dict[str, float]]]:
 
     Source: An, Dai and An 2022, Table 2, as printed.
     """
-    text = files("srlab.report").joinpath("an2022_table2.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for row in csv.DictReader(lines):
+    for row in _rows("an2022_table2.csv"):
         set_name, metric = row.pop("set"), row.pop("metric")
         for method, value in row.items():
             table.setdefault(set_name, {}).setdefault(method, {})[metric] = float(value)
     return table
+
+
+def _rows(name: str) -> Iterable[dict[str, str]]:
+    text = files("srlab.report").joinpath(name).read_text(encoding="utf-8")
+    return csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))

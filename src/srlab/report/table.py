@@ -5,16 +5,20 @@ from itertools import pairwise
 from typing import Any
 
 from srlab.errors import SrlabError
+from srlab.report.literature import Published
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
 Paper = Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> method -> metric -> value
 
 METRICS = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 4)}  # heading and decimals, as in the paper's Table 2
+SSIM_KINDS = {"gauss": "Gaussian", "daala": "daala", "": "not stated"}
 METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan": "SRGAN"}  # the paper's columns
 
 
-def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str]) -> str:
+def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str], published: Sequence[Published] = ()) -> str:
     """Markdown page of `evaluate` results in column order: our table, the paper's beside it, notes, the protocol.
+
+    Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
     PSNR with two decimals, SSIM with four; the best of a row is bold, and so is every method that prints the same
     figure. SrlabError if there is nothing to tabulate, or the methods differ in scale, protocol, sets or images.
@@ -27,6 +31,7 @@ def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str]) -> s
         parts.append(_beside(metrics, {name: paper[name] for name in shared}))
     else:
         parts += [f"{_joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
+    parts += _published_section(metrics, published)
     if notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
     parts.append(f"Protocol (x{first['scale']}): {first['protocol']}.")
@@ -101,6 +106,36 @@ def _paper_alone(paper: Paper) -> str:
     return _markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
 
 
+def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
+    """Heading, text and table of the published figures that ours can stand beside; nothing where there is none."""
+    ours = {(one["method"], name): scores for one in metrics for name, scores in one["datasets"].items()}
+    lines = []
+    for name in metrics[0]["datasets"]:
+        for row in published:
+            if (row.set, row.scale) == (name, metrics[0]["scale"]) and (row.method, name) in ours:
+                scores = ours[row.method, name]
+                figures = [row.psnr, f"{scores['psnr']:.2f}", row.ssim, f"{scores['ssim']:.4f}"]
+                lines.append([name, row.label, row.training, row.source, SSIM_KINDS[row.ssim_kind], *figures])
+    if not lines:
+        return []
+    headings = [
+        "Set",
+        "Method",
+        "Trained on",
+        "Source",
+        "SSIM",
+        "PSNR (dB): published",
+        "ours",
+        "SSIM: published",
+        "ours",
+    ]
+    text = (
+        "What other papers print for these methods. Their training sets, and some of their SSIMs, are not ours: "
+        "an SSIM of another kind than Gaussian does not compare."
+    )
+    return ["## Published figures beside ours", text, _markdown(headings, lines, num_text=5)]
+
+
 def _bold_best(values: Sequence[float], metric: str) -> list[str]:
     # Compared as printed: two cells that read the same must not differ in weight.
     printed = [f"{value:.{METRICS[metric][1]}f}" for value in values]
@@ -126,17 +161,3 @@ def _count(number: int) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def set_scores(one: Metrics) -> dict[str, float]:
-    """{"test/<set>/psnr": dB, "test/<set>/ssim"} of one method."""
-    return {f"test/{name}/{key}": scores[key] for name, scores in one["datasets"].items() for key in METRICS}
-
-
-def image_rows(one: Metrics) -> list[dict[str, Any]]:
-    """One {"set", "image", "psnr" in dB, "ssim"} per test image of one method, unrounded."""
-    return [
-        {"set": name, "image": image, **found}
-        for name, scores in one["datasets"].items()
-        for image, found in scores["images"].items()
-    ]

@@ -90,7 +90,7 @@ def _best(module: Any, history: History, work: Path) -> Fitted:
     if not all(map(torch.isfinite, torch.tensor(values))):
         raise SrlabError(f"{module.monitor} became {values[-1]} in epoch {len(values)}: lower lr in params.yaml")
     checkpoint = torch.load(work / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
+    module.load_state_dict(checkpoint["state_dict"], strict=module.strict_loading)
     return Fitted(module.generator, int(checkpoint["epoch"]), history.rows)
 
 

@@ -23,11 +23,15 @@ class History(Callback):
     def __init__(self, mirror: Callable[[Row, int], None]) -> None:
         self.rows: list[Row] = []
         self.mirror = mirror
+        self.lr = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Now, since the schedule has moved on to the next epoch's rate when this epoch's row is written.
+        self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        optimizer = trainer.optimizers[0]
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        row = {"epoch": trainer.current_epoch, **metrics, "lr": float(optimizer.param_groups[0]["lr"])}
+        row = {"epoch": trainer.current_epoch, **metrics, "lr": self.lr}
         self.rows.append(row)
         if trainer.is_global_zero:
             self.mirror({k: v for k, v in row.items() if k != "epoch"}, trainer.current_epoch)

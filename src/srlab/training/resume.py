@@ -20,7 +20,9 @@ import torch
 from torch import nn
 
 from srlab.errors import SrlabError
-from srlab.files import read_json
+from srlab.stage import is_follower
+
+FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
 
 
 def fingerprint(config: dict[str, Any], data_digest: str, module: nn.Module) -> str:
@@ -43,9 +45,15 @@ def fingerprint(config: dict[str, Any], data_digest: str, module: nn.Module) -> 
 def work_folder(root: Path, model: str, digest: str) -> Iterator[Path]:
     """Yield `root`/work/<model>-<digest>/, locked; it is removed on success and kept on any exception or kill.
 
+    On several devices Lightning starts this script again for each further one: those processes get the folder of the
+    first, which alone locks and removes it. (Their own digest would differ: they have fewer threads.)
+
     Raises:
         SrlabError: another process trains exactly this.
     """
+    if is_follower():
+        yield Path(os.environ[FOLDER_OF_FIRST])
+        return
     folder = root / "work" / f"{model}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -57,11 +65,9 @@ def work_folder(root: Path, model: str, digest: str) -> Iterator[Path]:
             ) from error
         lock.write(str(os.getpid()))
         lock.flush()
-        yield folder
+        os.environ[FOLDER_OF_FIRST] = str(folder.resolve())
+        try:
+            yield folder
+        finally:
+            os.environ.pop(FOLDER_OF_FIRST, None)
         shutil.rmtree(folder)
-
-
-def remembered_run(folder: Path) -> str:
-    """The tracking run that an earlier, killed process opened for this work folder; "" if there was none."""
-    file = folder / "run.json"
-    return read_json(file)["run_id"] if file.exists() else ""

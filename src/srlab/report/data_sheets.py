@@ -1,0 +1,223 @@
+"""How a training set came about, for people: what was dropped and why, what was chosen, what it looks like."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from srlab.data.images import read_image
+from srlab.data.selection import Selection, WholeSet
+from srlab.data.selection_criteria import BEYOND, VERDICTS, failures, lower_bounds, upper_bounds
+from srlab.errors import SrlabError
+from srlab.files import replacing
+
+# what the measures are called in front of people, with the unit, and the number of digits that say something
+TITLES = {
+    "side": ("shorter side (px)", 0),
+    "jpeg_quality": ("JPEG quality of the tables (1 to 100)", 0),
+    "blocking": ("blocking score (high: no blocks)", 2),
+    "dark": ("share of black pixels", 2),
+    "bright": ("share of white pixels", 2),
+    "colourfulness": ("colourfulness", 1),
+    "sharpness": ("sharpness", 3),
+}
+PASSED, DROPPED, LIMIT = "#0072b2", "#b0b0b0", "#d55e00"  # Okabe and Ito: told apart by colour-blind readers
+TILE, CROP_HEIGHT, CAPTION, HEADING, GAP = 180, 110, 34, 30, 8  # px
+PER_ROW = 8
+Picture = tuple[Path, str, str]  # file, its name, what is said below it
+
+
+def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -> None:
+    """Write `folder`/selection.md and the pictures that it shows: criteria.png, best_worst.png, dropped.png."""
+    if isinstance(selection, WholeSet):
+        _write_page(folder, f"# Selection of `{name}`\n\nNone: its pictures are used as they are.\n")
+        return
+    with replacing(folder / "criteria.png") as temporary:
+        # The version of matplotlib is left out, so that equal pictures are equal files.
+        criteria_figure(selection).savefig(temporary, format="png", metadata={"Software": None})
+    for title, rows in (("best_worst", _best_and_worst(selection)), ("dropped", _dropped(selection))):
+        with replacing(folder / f"{title}.png") as temporary:
+            contact_sheet(rows).save(temporary, format="PNG")
+    _write_page(folder, selection_page(selection, name))
+
+
+def selection_page(selection: Selection, name: str) -> str:
+    """Markdown: how many were wanted and got, a table of what each criterion dropped, links to the pictures."""
+    counts, num = selection.counts(), len(selection.roster)
+    fails = {key: int(mask.sum()) for key, mask in failures(selection.measures, selection.criteria).items()}
+    got, wanted = len(selection.chosen), selection.wanted
+    short = "" if got == wanted else f" **{wanted} were wanted; no more meet the criteria.**"
+    lines = [
+        f"# Selection of `{name}`",
+        f"{got} of {num} candidates were chosen (seed {selection.roster.seed}).{short}",
+        "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|\n"
+        + "\n".join(
+            f"| {key} | {_limit(selection, key)} | {counts[key]} | {counts[key] / num:.1%} | {fails.get(key, '')} |"
+            for key in [*VERDICTS[3:], *VERDICTS[2:0:-1], VERDICTS[0]]
+        ),
+        "Each candidate is counted once, at the first criterion that it fails; the last column counts all who fail it. "
+        "Twins are looked for among the best only, until enough are found. The criteria: docs/selection.md.",
+        *(
+            ["First unreadable candidates:\n\n" + "\n".join(f"- {line}" for line in selection.unreadable)]
+            * bool(fails["unreadable"])
+        ),
+        "![Histograms of the criteria](criteria.png)",
+        "![The best and the last of the chosen](best_worst.png)",
+        "![What was dropped](dropped.png)",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def criteria_figure(selection: Selection) -> Figure:
+    """Histogram of each measure over the readable candidates, its threshold as a line, and of the score.
+
+    Blue are those that meet every criterion, grey the dropped ones, stacked. Axes end at the 0.5th and 99.5th
+    percentile (or the threshold): what lies beyond is in the outer bars.
+    """
+    figure = Figure(figsize=(13, 6), dpi=110, facecolor="white")
+    figure.subplots_adjust(left=0.04, right=0.99, top=0.95, bottom=0.1, wspace=0.2, hspace=0.3)
+    grid = figure.subplots(2, 4).ravel()
+    read = selection.measures["side"] > 0
+    passed = (selection.verdicts <= BEYOND)[read]
+    limits = lower_bounds(selection.criteria) | upper_bounds(selection.criteria)
+    for axes, (key, (title, _)) in zip(grid, TITLES.items(), strict=False):
+        values = np.nan_to_num(selection.measures[key][read].astype(np.float64))
+        _histogram(axes, values, passed, title, limits[key], logarithmic=key in ("side", "sharpness"))
+    _histogram(
+        grid[-1], selection.scores[selection.verdicts <= BEYOND], None, "score of those that passed", None, False
+    )
+    handles, names = grid[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def contact_sheet(rows: Sequence[tuple[str, Sequence[Picture]]]) -> Image.Image:
+    """RGB picture: under each heading its pictures, each as a whole and, below, its middle pixel for pixel.
+
+    The lower half is what a network sees: reduced to a stamp, every photo looks sharp.
+    """
+    heights = [HEADING + math.ceil(len(pictures) / PER_ROW) * _CELL for _, pictures in rows]
+    sheet = Image.new("RGB", (PER_ROW * (TILE + GAP) + GAP, max(sum(heights), HEADING)), "white")
+    pen, top = ImageDraw.Draw(sheet), 0
+    for (heading, pictures), height in zip(rows, heights, strict=True):
+        pen.text((GAP, top + 8), heading, fill="black", font=ImageFont.load_default(15))
+        for index, picture in enumerate(pictures):
+            row, column = divmod(index, PER_ROW)
+            _paste(sheet, pen, GAP + column * (TILE + GAP), top + HEADING + row * _CELL, picture)
+        top += height
+    return sheet
+
+
+def _write_page(folder: Path, page: str) -> None:
+    with replacing(folder / "selection.md") as temporary:
+        temporary.write_text(page)
+
+
+_CELL = TILE * 3 // 4 + CROP_HEIGHT + CAPTION + GAP
+
+
+def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, left: int, top: int, picture: Picture) -> None:
+    path, name, caption = picture
+    height = TILE * 3 // 4
+    try:
+        pixels = read_image(path)
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+        whole = ImageOps.contain(image, (TILE, height))
+        middle = ImageOps.fit(image, (TILE, CROP_HEIGHT)) if min(image.size) < 8 else _middle(image)
+        sheet.paste(whole, (left + (TILE - whole.width) // 2, top + (height - whole.height) // 2))
+        sheet.paste(middle, (left + (TILE - middle.width) // 2, top + height + 2))
+    except SrlabError:
+        pen.text((left + 4, top + 50), "unreadable", fill=LIMIT, font=ImageFont.load_default(13))
+    for line, text in enumerate((name if len(name) <= 28 else f"{name[:27]}…", caption)):
+        pen.text(
+            (left, top + height + CROP_HEIGHT + 4 + 14 * line), text, fill="#1a1a1a", font=ImageFont.load_default(11)
+        )
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    width, height = min(TILE, image.width), min(CROP_HEIGHT, image.height)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def _best_and_worst(selection: Selection, num: int = 2 * PER_ROW) -> list[tuple[str, list[Picture]]]:
+    beyond = np.flatnonzero(selection.verdicts == BEYOND)
+    lowest = beyond[np.argsort(selection.scores[beyond], kind="stable")][:num]
+    rows = [
+        ("Best of the chosen (score)", selection.chosen[:num]),
+        ("Last of the chosen", selection.chosen[num:][-num:]),
+        ("Lowest scores of those that meet every criterion, not chosen", lowest),
+    ]
+    return [
+        (head, [_picture(selection, int(p), f"{selection.scores[p]:.3f}") for p in places])
+        for head, places in rows
+        if len(places)
+    ]
+
+
+def _dropped(selection: Selection) -> list[tuple[str, list[Picture]]]:
+    """For each criterion eight of the dropped: the four nearest to its threshold, then the four farthest."""
+    rows = []
+    for verdict, key in enumerate(VERDICTS):
+        places = np.flatnonzero(selection.verdicts == verdict)
+        if verdict <= BEYOND or not len(places):
+            continue
+        values = selection.measures[key][places].astype(float) if key in TITLES else np.zeros(len(places))
+        nearest = places[np.argsort(values if key in upper_bounds(selection.criteria) else -values, kind="stable")]
+        shown = nearest if len(nearest) <= PER_ROW else [*nearest[: PER_ROW // 2], *nearest[-PER_ROW // 2 :]]
+        pictures = [_picture(selection, int(p), _value(selection, key, int(p))) for p in shown]
+        rows.append(
+            (
+                f"{key} {_limit(selection, key)}".strip() + f": {len(places)} dropped, the nearest and the farthest",
+                pictures,
+            )
+        )
+    return rows
+
+
+def _picture(selection: Selection, place: int, caption: str) -> Picture:
+    name, path = selection.roster[place]
+    return path, name, caption
+
+
+def _value(selection: Selection, key: str, place: int) -> str:
+    return f"{selection.measures[key][place]:.{TITLES[key][1]}f}" if key in TITLES else ""
+
+
+def _limit(selection: Selection, key: str) -> str:
+    low, high = lower_bounds(selection.criteria), upper_bounds(selection.criteria)
+    if key == "near-duplicate":
+        return f"at most {selection.criteria.duplicate_bits} of 64 bits apart"
+    return f"< {low[key]:g}" if key in low else f"> {high[key]:g}" if key in high else ""
+
+
+def _histogram(
+    axes: Axes, values: np.ndarray, passed: np.ndarray | None, title: str, limit: float | None, logarithmic: bool
+) -> None:
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    if not len(values):
+        return
+    low, high = np.percentile(values, [0.5, 99.5])
+    if limit is not None:
+        low, high = min(low, limit), max(high, limit)
+    if logarithmic:
+        low = max(low, high * 1e-4)
+        axes.set_xscale("log")
+    edges = np.geomspace(low, high, 41) if logarithmic and high > low else np.linspace(low, max(high, low + 1e-9), 41)
+    inside = np.clip(values, edges[0], edges[-1])
+    parts = [inside] if passed is None else [inside[passed], inside[~passed]]
+    axes.hist(
+        parts, edges, stacked=True, color=[PASSED, DROPPED][: len(parts)], label=["passed", "dropped"][: len(parts)]
+    )
+    if limit is not None and (limit > 0 or not logarithmic):  # 0 drops none, and is nowhere on a logarithmic axis
+        axes.axvline(limit, color=LIMIT, linewidth=1.5, label="threshold")
+        axes.annotate(
+            f"{limit:g}", (limit, 1), (3, -10), ("data", "axes fraction"), "offset points", fontsize=8, color=LIMIT
+        )

@@ -1,0 +1,127 @@
+"""The writer: whole or nothing, the same bytes however many work on it, and what was drawn is kept."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stores import images_folder, originals, packed
+
+from srlab.data.augmentation import OPERATIONS, build_index, transform
+from srlab.data.degradation import Bicubic, Imaging
+from srlab.data.images import write_png
+from srlab.data.packing import pack
+from srlab.data.pairs import PairStore
+from srlab.errors import SrlabError
+from srlab.files import read_json
+
+
+def test_packing_twice_gives_the_same_digest(tmp_path: Path) -> None:
+    assert packed(tmp_path / "a", originals()).digest == packed(tmp_path / "b", originals()).digest
+
+
+def test_an_exception_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    class Failing(Bicubic):
+        calls = 0
+
+        def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            self.calls += 1
+            if self.calls == 3:
+                raise KeyboardInterrupt
+            return super().__call__(hr)
+
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        pack(source, index, Failing(2), tmp_path / "pairs", 16)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "in"]
+
+
+def test_every_image_that_is_too_small_is_named(tmp_path: Path) -> None:
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "train", 1, 8, seed=0)
+    with pytest.raises(SrlabError) as caught:
+        pack(source, index, Bicubic(4), tmp_path / "pairs", 36)
+    lines = str(caught.value).splitlines()
+    assert [Path(line.split(" is ")[0]).name for line in lines] == ["grey.png", "square.png", "tall.png"]
+    assert "is 32x40 px; the smallest usable side is 36" in lines[0]  # 33x41 cut to multiples of 4
+
+
+def test_an_image_that_is_not_the_manifests_is_refused(tmp_path: Path) -> None:
+    source = images_folder(tmp_path, originals())
+    write_png(source / "tall.png", np.zeros((64, 64, 3), np.uint8))
+    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
+    with pytest.raises(SrlabError, match=r"tall\.png is not the image that its manifest describes"):
+        pack(source, index, Bicubic(2), tmp_path / "pairs", 16)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    scale=st.sampled_from((2, 3, 4, 8)),
+    sides=st.tuples(st.integers(2, 5), st.integers(2, 5)),
+    channels=st.sampled_from((1, 3)),
+    seed=st.integers(0, 999),
+)
+def test_turned_files_packed_are_the_packed_images_turned(
+    tmp_path_factory: pytest.TempPathFactory, scale: int, sides: tuple[int, int], channels: int, seed: int
+) -> None:
+    shape = (8 * sides[0] * scale, 8 * sides[1] * scale, channels)  # multiples of scale: nothing is cut off
+    image = np.random.default_rng(seed).choice([0, 1, 127, 255], shape).astype(np.uint8)
+    files = {f"turned_{i}": transform(image, i) for i in range(len(OPERATIONS))}
+    store = packed(tmp_path_factory.mktemp("turned"), files, "test", scale)
+    for operation in range(len(OPERATIONS)):
+        name = f"turned_{operation}"
+        np.testing.assert_array_equal(store.hr(name), transform(store.hr("turned_0"), operation))
+        np.testing.assert_array_equal(store.lr(name), transform(store.lr("turned_0"), operation))
+
+
+def full(scale: int = 2) -> Imaging:
+    ranges = {"shift": (0, 1), "rotation": (-1, 1), "sigma": (0.2, 2), "anisotropy": (0, 0.5), "length": (0, 3)}
+    ranges |= {"peak": (100, 900), "noise": (0, 10), "quality": (50, 90)}
+    strengths = {key: {"min": low, "max": high} for key, (low, high) in ranges.items()}
+    return Imaging(scale, seed=3, method="bicubic", kernel=None, **strengths)
+
+
+@pytest.mark.parametrize("degradation", [Bicubic(2), full()], ids=str)
+def test_the_number_of_workers_changes_no_byte(tmp_path: Path, degradation: Bicubic | Imaging) -> None:
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "train", 1, 8, seed=0)
+    for workers in (1, 3):
+        pack(source, index, degradation, tmp_path / str(workers), 16, workers)
+    for file in ("hr.npy", "lr.npy", "index.json"):
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "3" / file).read_bytes()
+
+
+def test_what_was_drawn_is_kept_and_makes_the_same_image_again(tmp_path: Path) -> None:
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
+    pack(source, index, full(), tmp_path / "pairs", 16)
+    store = PairStore(tmp_path / "pairs")
+    for name, image in originals().items():
+        drawn = full().draw(name)
+        assert store.drawn(name) == drawn.parameters
+        np.testing.assert_array_equal(store.lr(name), drawn(image)[1])
+    assert store.degradation == str(full())
+
+
+def test_noise_on_a_grey_training_image_is_grey(tmp_path: Path) -> None:
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "train", 1, 8, seed=0)
+    pack(source, index, full(), tmp_path / "pairs", 16)
+    lr = PairStore(tmp_path / "pairs").lr("grey")
+    assert lr.shape[2] == 3
+    np.testing.assert_array_equal(lr[..., 1:], lr[..., :1].repeat(2, axis=2))
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
+    monkeypatch.setattr("os.pwrite", full_disk)
+    with pytest.raises(SrlabError, match="does not fit on the disk"):
+        pack(source, index, Bicubic(2), tmp_path / "pairs", 16)
+    assert not (tmp_path / "pairs").exists()

@@ -1,0 +1,384 @@
+"""A published set is known by its pixels: any file format, name or mirror gives the same verdict, in one line each."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlab.data.leaks import LeakCheck
+from srlab.data.sources import Folder, fetch_images, pictures
+from srlab.data.verification import PixelCheck, look, write_digests
+from srlab.errors import SrlabError
+
+DIGESTS = Path(__file__).parents[2] / "conf" / "dataset" / "digests"
+SIZES = {
+    "ant": (24, 36),
+    "bee": (27, 39),
+    "cat": (30, 26),
+}  # width, height: each crop of the set differs from the others
+
+
+def noise(seed: int, width: int, height: int, grey: bool = False) -> Image.Image:
+    shape = (height, width) if grey else (height, width, 3)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+@pytest.fixture
+def digests(tmp_path: Path) -> str:
+    """Of a set Zoo: ant, bee and cat in RGB, dog in grey; its images lie in tmp_path/zoo."""
+    (tmp_path / "zoo").mkdir()
+    for seed, (name, size) in enumerate(SIZES.items()):
+        noise(seed, *size).save(tmp_path / "zoo" / f"{name}.png")
+    noise(9, 24, 24, grey=True).save(tmp_path / "zoo" / "dog.png")
+    write_digests("Zoo", pictures(tmp_path / "zoo"), "made for a test", tmp_path / "zoo.json")
+    return str(tmp_path / "zoo.json")
+
+
+def refusal(digests: str, folder: Path, variant: str = "original", complete: bool = True) -> list[str]:
+    with pytest.raises(SrlabError) as caught:
+        PixelCheck(digests, variant).check(pictures(folder), complete=complete)
+    return str(caught.value).splitlines()
+
+
+def verified(digests: str, folder: Path, variant: str = "original", complete: bool = True) -> list[str]:
+    return [name for name, _ in PixelCheck(digests, variant).check(pictures(folder), complete=complete)]
+
+
+def resave(folder: Path, change: Callable[[Image.Image], Image.Image], suffix: str = ".png") -> None:
+    for file in sorted(folder.iterdir()):
+        with Image.open(file) as image:
+            image.load()
+        file.unlink()
+        change(image).save(file.with_suffix(suffix))
+
+
+def cropped(step: int) -> Callable[[Image.Image], Image.Image]:
+    return lambda image: image.crop((0, 0, image.width // step * step, image.height // step * step))
+
+
+# --- what passes
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".webp"])
+def test_the_file_format_makes_no_difference(digests: str, tmp_path: Path, suffix: str) -> None:
+    if suffix == ".webp":
+        for file in sorted((tmp_path / "zoo").glob("[abc]*.png")):  # WebP knows no grey
+            Image.open(file).save(file.with_suffix(".webp"), lossless=True)
+            file.unlink()
+    else:
+        resave(tmp_path / "zoo", lambda image: image, suffix)
+    assert verified(digests, tmp_path / "zoo") == ["ant", "bee", "cat", "dog"]
+
+
+def test_images_under_other_names_get_those_of_the_set(digests: str, tmp_path: Path) -> None:
+    for number, name in enumerate(["cat", "dog", "ant", "bee"]):
+        (tmp_path / "zoo" / f"{name}.png").rename(tmp_path / "zoo" / f"img_{number:03}_SRF_4_HR.png")
+    assert verified(digests, tmp_path / "zoo") == ["ant", "bee", "cat", "dog"]
+
+
+def test_twins_within_a_set_keep_their_names(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("t36", "t65"):
+        noise(0, 20, 20).save(tmp_path / "set" / f"{name}.png")
+    write_digests("Twins", pictures(tmp_path / "set"), "made for a test", tmp_path / "twins.json")
+    backwards = pictures(tmp_path / "set")[::-1]
+    files = PixelCheck(str(tmp_path / "twins.json")).check(backwards, complete=True)
+    assert [(name, path.stem) for name, path in files] == [("t36", "t36"), ("t65", "t65")]
+
+
+# --- what does not
+
+
+def test_a_foreign_image_is_named(digests: str, tmp_path: Path) -> None:
+    noise(5, 20, 20).save(tmp_path / "zoo" / "emu.png")
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert line == f"{tmp_path}/zoo/emu.png (20x20 RGB) is no image of Zoo: remove it"
+
+
+def test_a_missing_image_is_named(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "zoo" / "bee.png").unlink()
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "Zoo lacks bee" in line
+
+
+def test_one_changed_grey_level_is_noticed(digests: str, tmp_path: Path) -> None:
+    pixels = np.array(Image.open(tmp_path / "zoo" / "bee.png"))
+    pixels[3, 4, 1] ^= 1
+    Image.fromarray(pixels).save(tmp_path / "zoo" / "bee.png")
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "bee.png" in line
+    assert "its pixels are others" in line
+
+
+def test_another_size_is_told_from_other_pixels(digests: str, tmp_path: Path) -> None:
+    noise(1, 54, 78).save(tmp_path / "zoo" / "bee.png")
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "(54x78 RGB) is not Zoo's bee, 27x39 px" in line
+
+
+def test_a_grey_image_turned_into_rgb_is_named_and_its_cure_works(digests: str, tmp_path: Path) -> None:
+    file = tmp_path / "zoo" / "dog.png"
+    Image.open(file).convert("RGB").save(file)
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "Zoo's dog, but a grey image turned into RGB: save it as L (Pillow's `convert('L')`" in line
+    Image.open(file).convert("L").save(file)
+    assert verified(digests, tmp_path / "zoo") == ["ant", "bee", "cat", "dog"]
+
+
+def test_an_rgb_image_of_equal_channels_turned_into_grey_is_named(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    noise(0, 20, 20, grey=True).convert("RGB").save(tmp_path / "set" / "man.png")
+    write_digests("Man", pictures(tmp_path / "set"), "made for a test", tmp_path / "man.json")
+    resave(tmp_path / "set", lambda image: image.convert("L"))
+    (line,) = refusal(str(tmp_path / "man.json"), tmp_path / "set")
+    assert "an RGB image turned into grey: save it as RGB" in line
+
+
+def test_the_same_image_twice_is_named(digests: str, tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "zoo" / "ant.png", tmp_path / "zoo" / "copy.png")
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "copy.png" in line
+    assert "Zoo's ant a second time: remove it" in line
+
+
+def test_each_problem_has_its_line(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "zoo" / "ant.png").unlink()
+    noise(5, 20, 20).save(tmp_path / "zoo" / "emu.png")
+    assert len(refusal(digests, tmp_path / "zoo")) == 2
+
+
+# --- variants
+
+
+@pytest.mark.parametrize(("step", "names"), [(2, "mod2"), (3, "mod3"), (4, "mod4"), (12, "mod12")])
+def test_a_cropped_copy_is_recognized_by_name(digests: str, tmp_path: Path, step: int, names: str) -> None:
+    resave(tmp_path / "zoo", cropped(step))
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert f"Zoo is here as the variant {names}, not original: set `variant: {names}`" in line
+
+
+@pytest.mark.parametrize(("step", "variant"), [(2, "mod2"), (4, "mod4")])
+def test_a_cropped_copy_passes_when_asked_for(digests: str, tmp_path: Path, step: int, variant: str) -> None:
+    resave(tmp_path / "zoo", cropped(step))
+    assert verified(digests, tmp_path / "zoo", variant) == ["ant", "bee", "cat", "dog"]
+
+
+def test_the_original_does_not_pass_for_a_crop(digests: str, tmp_path: Path) -> None:
+    (line,) = refusal(digests, tmp_path / "zoo", "mod4")
+    assert "the variant original, not mod4" in line
+
+
+def test_a_single_cropped_image_is_named(digests: str, tmp_path: Path) -> None:
+    bee = tmp_path / "zoo" / "bee.png"
+    cropped(4)(Image.open(bee)).save(bee)
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "Zoo's bee is here as the variant mod12 or mod4, not original" in line
+
+
+def test_a_crop_from_the_bottom_right_is_no_variant(digests: str, tmp_path: Path) -> None:
+    bee = tmp_path / "zoo" / "bee.png"
+    Image.open(bee).crop((1, 1, 27, 39)).save(bee)
+    (line,) = refusal(digests, tmp_path / "zoo")
+    assert "is not Zoo's bee, 27x39 px" in line
+
+
+def test_an_unknown_variant_is_refused(digests: str) -> None:
+    with pytest.raises(SrlabError, match="variant is 'mod5': use one of original, mod2, mod3, mod4, mod12"):
+        PixelCheck(digests, "mod5")
+
+
+# --- through the sources
+
+
+def test_fetching_some_images_for_a_trial_says_that_the_set_is_partial(digests: str, tmp_path: Path) -> None:
+    fetch_images(Folder(str(tmp_path / "zoo"), 2, PixelCheck(digests)), tmp_path / "out", 16)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["verified"]["title"] == "Zoo (2 of 4 images)"
+    assert list(manifest["images"]) == ["ant", "cat"]
+
+
+def test_a_trial_needs_no_more_images_than_it_asks_for(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "zoo" / "ant.png").unlink()
+    (tmp_path / "zoo" / "bee.png").unlink()
+    files = Folder(str(tmp_path / "zoo"), 2, PixelCheck(digests)).files()
+    assert [name for name, _ in files] == ["cat", "dog"]
+
+
+def test_the_few_images_of_a_trial_have_to_be_right(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "zoo" / "cat.png").unlink()
+    noise(50, 27, 39).save(tmp_path / "zoo" / "ant.png")
+    with pytest.raises(SrlabError, match="is not Zoo's ant"):
+        Folder(str(tmp_path / "zoo"), 2, PixelCheck(digests)).files()
+
+
+def test_all_of_a_set_has_the_plain_title(digests: str, tmp_path: Path) -> None:
+    fetch_images(Folder(str(tmp_path / "zoo"), None, PixelCheck(digests)), tmp_path / "out", 16)
+    record = json.loads((tmp_path / "out" / "manifest.json").read_text())["verified"]
+    assert record == {"set": "Zoo", "variant": "original", "images": 4, "given": 4, "by": "pixels", "title": "Zoo"}
+
+
+def test_an_excluded_image_makes_a_set_partial(digests: str, tmp_path: Path) -> None:
+    fetch_images(Folder(str(tmp_path / "zoo"), None, PixelCheck(digests), ["bee"]), tmp_path / "out", 16)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert list(manifest["images"]) == ["ant", "cat", "dog"]
+    assert manifest["verified"]["title"] == "Zoo (3 of 4 images)"
+
+
+def test_a_grey_set_that_was_cropped_is_named_by_its_crop_in_the_title(digests: str, tmp_path: Path) -> None:
+    resave(tmp_path / "zoo", cropped(4))
+    fetch_images(Folder(str(tmp_path / "zoo"), None, PixelCheck(digests, "mod4")), tmp_path / "out", 16)
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["verified"]["title"] == "Zoo mod4"
+
+
+# --- Urban100, of which only names are known
+
+
+def urban(folder: Path, pattern: str, size: tuple[int, int]) -> Path:
+    folder.mkdir()
+    for number in range(1, 101):
+        noise(number, *(size if number == 1 else (16, 16))).save(folder / f"{pattern.format(number)}.png")
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["img_{:03}", "img{:03}", "img_{:03}_SRF_4_HR"])
+def test_urban100_is_checked_by_name(tmp_path: Path, pattern: str) -> None:
+    check = PixelCheck(str(DIGESTS / "urban100.json"))
+    files = check.check(pictures(urban(tmp_path / "u", pattern, (1024, 644))), complete=True)
+    assert [name for name, _ in files] == [f"img_{number:03}" for number in range(1, 101)]
+    assert check.record(100)["by"] == "names"
+
+
+def test_the_half_size_urban100_is_recognized(tmp_path: Path) -> None:
+    folder = urban(tmp_path / "u", "img_{:03}_SRF_2_HR", (512, 322))
+    (line,) = refusal(str(DIGESTS / "urban100.json"), folder)
+    assert "Urban100's img_001 in the variant half size" in line
+
+
+# --- leaks
+
+
+def test_training_on_a_test_image_is_refused(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "leaks.json").write_text('{"leaks": []}')
+    cropped(2)(Image.open(tmp_path / "zoo" / "bee.png")).save(tmp_path / "zoo" / "mine.bmp")
+    with pytest.raises(SrlabError) as caught:
+        LeakCheck("train", str(tmp_path), None).check([look("mine", tmp_path / "zoo" / "mine.bmp")], "photos")
+    assert "mine is Zoo's bee (mod2 crop), a test image: leave it out" in str(caught.value)
+
+
+def test_a_grey_test_image_is_found_in_rgb_too(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "leaks.json").write_text('{"leaks": []}')
+    Image.open(tmp_path / "zoo" / "dog.png").convert("RGB").save(tmp_path / "mine.png")
+    with pytest.raises(SrlabError, match="mine is Zoo's dog"):
+        LeakCheck("train", str(tmp_path), None).check([look("mine", tmp_path / "mine.png")], "photos")
+
+
+def test_a_known_leak_is_found_by_its_name_within_its_set(tmp_path: Path) -> None:
+    noise(1, 30, 30).save(tmp_path / "302003.png")
+    with pytest.raises(SrlabError, match="302003 is Set5's woman"):
+        LeakCheck("train", str(DIGESTS), None).check([look("302003", tmp_path / "302003.png")], "BSDS500_train")
+
+
+def test_the_same_name_in_another_set_is_no_leak(tmp_path: Path) -> None:
+    noise(1, 30, 30).save(tmp_path / "302003.png")
+    assert LeakCheck("train", str(DIGESTS), None).check([look("302003", tmp_path / "302003.png")], "holiday") == {}
+
+
+def test_a_leak_allowed_in_words_is_recorded_with_them(tmp_path: Path) -> None:
+    folder = tmp_path / "BSDS200"
+    folder.mkdir()
+    noise(1, 30, 30).save(folder / "302003.png")
+    leaks = LeakCheck("train", str(DIGESTS), "to repeat VDSR's 291 images")
+    fetch_images(Folder(str(folder), None), tmp_path / "out", 16, leaks)
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["leaks"] == {
+        "allowed": "to repeat VDSR's 291 images",
+        "images": {"302003": "Set5's woman (the same photo at another scale)"},
+    }
+
+
+def test_a_leak_stops_fetching_before_anything_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "BSDS200"
+    folder.mkdir()
+    noise(1, 30, 30).save(folder / "302003.png")
+    with pytest.raises(SrlabError, match="a test image"):
+        fetch_images(Folder(str(folder), None), tmp_path / "out", 16, LeakCheck("train", str(DIGESTS), None))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_test_set_may_hold_its_own_images(digests: str, tmp_path: Path) -> None:
+    (tmp_path / "leaks.json").write_text('{"leaks": []}')
+    assert LeakCheck("test", str(tmp_path), None).check([look("ant", tmp_path / "zoo" / "ant.png")], "Zoo") == {}
+
+
+@pytest.mark.parametrize("words", [True, "", "yes"])
+def test_leaks_are_allowed_in_words_only(words: object) -> None:
+    with pytest.raises(SrlabError, match="say in words why"):
+        LeakCheck("train", str(DIGESTS), words)  # pyright: ignore[reportArgumentType]
+
+
+# --- the published sets
+
+
+@pytest.fixture
+def mirror() -> Path:
+    if not os.environ.get("SRLAB_DATASETS"):
+        pytest.skip("SRLAB_DATASETS is not set: it names the folder that holds Set5/, Set14/ and BSD100/")
+    return Path(os.environ["SRLAB_DATASETS"])
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("folder", "count"), [("Set5", 5), ("Set14", 14), ("BSD100", 100)])
+def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str, count: int) -> None:
+    stated = json.loads((mirror / "digests.json").read_text())[folder]
+    ours = json.loads((DIGESTS / f"{folder.lower()}.json").read_text())["images"]
+    assert len(ours) == count
+    for file, entry in stated.items():
+        mine = ours[Path(file).stem]
+        assert (mine["width"], mine["height"], mine["mode"]) == (entry["width"], entry["height"], entry["mode"])
+        if mine["mode"] == "RGB":  # the mirror's digests are over RGB always
+            assert mine["sha256"] == entry["pixel_sha256"]
+
+
+@pytest.mark.data
+def test_the_digest_of_the_grey_bridge_is_over_its_single_channel(mirror: Path) -> None:
+    with Image.open(mirror / "Set14" / "bridge.png") as image:
+        digest = hashlib.sha256(f"{image.height}x{image.width}x1:".encode() + image.tobytes()).hexdigest()
+    assert json.loads((DIGESTS / "set14.json").read_text())["images"]["bridge"]["sha256"] == digest
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("folder", ["Set5", "Set14", "BSD100"])
+def test_the_sets_of_the_mirror_stand_the_check(mirror: Path, folder: str) -> None:
+    check = PixelCheck(str(DIGESTS / f"{folder.lower()}.json"))
+    assert len(check.check(pictures(mirror / folder), complete=True)) == check.total
+
+
+@pytest.mark.data
+def test_set14_cropped_to_a_multiple_of_4_passes_only_when_asked_for(mirror: Path, tmp_path: Path) -> None:
+    shutil.copytree(mirror / "Set14", tmp_path / "Set14", copy_function=shutil.copyfile)
+    (tmp_path / "Set14").chmod(0o755)
+    resave(tmp_path / "Set14", cropped(4), ".bmp")
+    (line,) = refusal(str(DIGESTS / "set14.json"), tmp_path / "Set14")
+    assert "Set14 is here as the variant mod4, not original" in line
+    assert len(verified(str(DIGESTS / "set14.json"), tmp_path / "Set14", "mod4")) == 14
+
+
+@pytest.mark.data
+def test_bridge_as_rgb_is_the_one_line_about_set14(mirror: Path, tmp_path: Path) -> None:
+    shutil.copytree(mirror / "Set14", tmp_path / "Set14", copy_function=shutil.copyfile)
+    (tmp_path / "Set14").chmod(0o755)
+    resave(tmp_path / "Set14", lambda image: image.convert("RGB"))
+    (line,) = refusal(str(DIGESTS / "set14.json"), tmp_path / "Set14")
+    assert "Set14's bridge, but a grey image turned into RGB" in line
+
+
+@pytest.mark.data
+def test_the_leaking_photo_is_found_by_its_pixels_in_any_folder(mirror: Path) -> None:
+    photo = look("holiday", mirror / "BSDS500_train" / "302003.jpg")
+    with pytest.raises(SrlabError, match="holiday is Set5's woman"):
+        LeakCheck("train", str(DIGESTS), None).check([photo], "photos")

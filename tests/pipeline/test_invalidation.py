@@ -1,0 +1,77 @@
+"""`dvc repro` runs what an edit concerns and nothing else; runs by hand leave what DVC owns alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from branches import LOWER_RATE, Finished
+from workspace import Workspace, stages_run
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_a_second_repro_runs_nothing(smoke: Workspace) -> None:
+    output = smoke.run("dvc", "repro")
+    assert stages_run(output) == []
+    assert "up to date" in output
+
+
+def test_a_comment_reruns_nothing(smoke: Workspace) -> None:
+    files = ["params.yaml", *(str(path.relative_to(smoke.root)) for path in (smoke.root / "conf").rglob("*.yaml"))]
+    with smoke.edited(*((file, "", "# a comment\n") for file in files)):
+        assert stages_run(smoke.run("dvc", "repro")) == []
+
+
+def test_another_learning_rate_reruns_that_model_alone(lower_rate: Finished) -> None:
+    assert stages_run(lower_rate.output) == ["train@espcn", "evaluate@espcn", "report"]
+
+
+def test_an_edit_of_one_network_concerns_no_other(smoke: Workspace) -> None:
+    with smoke.edited(("src/srlab/models/srgan.py", "", "# an edit\n")):
+        assert set(smoke.status()) == {"train_gan@srgan"}
+
+
+@pytest.mark.parametrize(("edit", "stages"), [
+    (("conf/model/espcn.yaml", "label: ESPCN", "label: E"), {"train@espcn", "evaluate@espcn"}),
+    (("conf/dataset/heldout.yaml", "skimage:rocket", "skimage:retina"), {"fetch@heldout"}),
+    (("conf/trainer/default.yaml", "devices: auto", "devices: 1"),
+     {"train@srcnn", "train@espcn", "train@srresnet", "train_gan@srgan"}),
+])  # fmt: skip
+def test_an_edit_in_conf_concerns_what_reads_it(smoke: Workspace, edit: tuple[str, str, str], stages: set[str]) -> None:
+    with smoke.edited(edit):
+        assert set(smoke.status()) == stages
+
+
+def test_diffs_name_the_number_and_what_became_of_it(lower_rate: Finished) -> None:
+    params = json.loads(lower_rate.workspace.run("dvc", "params", "diff", "--json"))
+    assert params["params.yaml"]["models.espcn.lr"] | {"diff": 0} == {"old": 0.001, "new": LOWER_RATE, "diff": 0}
+    metrics = json.loads(lower_rate.workspace.run("dvc", "metrics", "diff", "--json"))
+    (changed,) = metrics
+    assert changed == "reports/metrics/espcn.json"
+    assert {"datasets.heldout.psnr", "datasets.heldout.ssim"} <= set(metrics[changed])
+
+
+def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_path: Path) -> None:
+    workspace = lower_rate.workspace.copy(tmp_path / "srlab")
+    workspace.run("git", "reset", "--quiet", "--hard")
+    output = workspace.run("dvc", "exp", "run", "--name", "lower", "-S", f"models.espcn.lr={LOWER_RATE}")
+    assert "Ran experiment(s): lower" in output
+    assert stages_run(output) == []  # `dvc repro` ran this before: nothing is computed twice
+    assert workspace.params()["models"]["espcn"]["lr"] == LOWER_RATE
+    metrics = "reports/metrics/espcn.json"
+    assert workspace.bytes_of(metrics) == lower_rate.workspace.bytes_of(metrics)
+
+
+def test_a_run_by_hand_lands_in_outputs(smoke: Workspace) -> None:
+    smoke.run("python", "pipelines/train.py", "model=espcn", "models.espcn.lr=3e-4", "models.espcn.max_epochs=1")
+    assert len(list(smoke.root.glob("outputs/*/*/best.safetensors"))) == 1
+    assert smoke.status() == {}
+
+
+def test_a_sweep_by_hand_lands_in_multirun(smoke: Workspace) -> None:
+    smoke.run(
+        "python", "pipelines/train.py", "-m", "model=espcn", "models.espcn.lr=1e-3,3e-4", "models.espcn.max_epochs=1"
+    )
+    assert [path.parent.name for path in sorted(smoke.root.glob("multirun/*/*/*/best.safetensors"))] == ["0", "1"]
+    assert smoke.status() == {}
+    assert smoke.run("git", "status", "--porcelain") == ""

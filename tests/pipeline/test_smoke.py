@@ -1,0 +1,172 @@
+"""What the whole `smoke` pipeline leaves behind, for people, Git and MLflow."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from branches import Finished
+from PIL import Image
+from workspace import Workspace, stages_run
+
+pytestmark = pytest.mark.pipeline
+
+CLASSICAL, MODELS, GANS = ["nearest", "bilinear", "bicubic"], ["srcnn", "espcn", "srresnet"], ["srgan"]
+METHODS = [*CLASSICAL, *MODELS, *GANS]
+LABELS = ["Nearest", "Bilinear", "Bicubic", "SRCNN", "ESPCN", "SRResNet", "SRGAN (MSE content"]
+
+
+def test_every_stage_runs(first_run: Finished) -> None:
+    listed = first_run.workspace.run("dvc", "stage", "list", "--name-only").split()
+    assert sorted(stages_run(first_run.output)) == sorted(listed)
+
+
+def test_the_code_of_the_clone_ran(smoke: Workspace) -> None:
+    assert smoke.run("python", "-c", "import srlab; print(srlab.__file__)").startswith(str(smoke.root))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_metrics_have_the_documented_form(smoke: Workspace, method: str) -> None:
+    metrics = smoke.read_json(f"reports/metrics/{method}.json")
+    assert metrics["method"] == method
+    assert metrics["scale"] == 4
+    assert "BT.601" in metrics["protocol"]
+    (found,) = metrics["datasets"].values()  # `smoke` has one test set, of one image
+    (image,) = found["images"].values()
+    assert {"psnr": found["psnr"], "ssim": found["ssim"]} == image
+    assert 0 < image["psnr"] < 60  # dB
+    assert -1 <= image["ssim"] <= 1
+
+
+def test_the_summary_holds_the_table(smoke: Workspace) -> None:
+    lines = (smoke.root / "reports/summary.md").read_text().splitlines()
+    heading, _, psnr, ssim = [line.strip("|").split("|") for line in lines if line.startswith("|")][:4]
+    metrics = [smoke.read_json(f"reports/metrics/{method}.json")["datasets"]["heldout"] for method in METHODS]
+    assert [cell.strip() for cell in heading[:2]] == ["Set", "Metric"]
+    assert all(cell.strip().startswith(label) for cell, label in zip(heading[2:], LABELS, strict=True))
+    assert [cell.strip(" *") for cell in psnr[2:]] == [f"{found['psnr']:.2f}" for found in metrics]
+    assert [cell.strip(" *") for cell in ssim[2:]] == [f"{found['ssim']:.4f}" for found in metrics]
+
+
+@pytest.mark.parametrize("name", ["comparison", "training_curves"])
+def test_a_figure_is_a_picture_that_the_summary_shows(smoke: Workspace, name: str) -> None:
+    with Image.open(smoke.root / f"reports/figures/{name}.png") as picture:
+        picture.load()
+    darkest, lightest = picture.convert("L").getextrema()
+    assert darkest != lightest
+    assert f"(figures/{name}.png)" in (smoke.root / "reports/summary.md").read_text()
+
+
+def test_show_prints_the_table_and_where_to_look_next(smoke: Workspace) -> None:
+    output = smoke.run("python", "-m", "srlab.show")
+    row = next(line for line in output.splitlines() if "heldout" in line and "PSNR" in line)
+    for method in METHODS:
+        assert f"{smoke.read_json(f'reports/metrics/{method}.json')['datasets']['heldout']['psnr']:.2f}" in row
+    assert "make ui" in output
+
+
+# --- MLflow
+
+
+@dataclass
+class Store:
+    """The runs of the clone's MLflow store that DVC started: {name of the run: run}, all of them, and a client."""
+
+    client: Any
+    runs: dict[str, Any]
+    names: list[str]
+
+    def artifacts(self, name: str, folder: str = "") -> list[str]:
+        return [file.path for file in self.client.list_artifacts(self.runs[name].info.run_id, folder)]
+
+
+@pytest.fixture(scope="module")
+def store(smoke: Workspace) -> Store:
+    client = smoke.mlflow()
+    experiment = client.get_experiment_by_name("srlab")
+    assert experiment is not None
+    runs = [run for run in client.search_runs([experiment.experiment_id]) if "dvc.stage" in run.data.tags]
+    return Store(client, {str(run.info.run_name): run for run in runs}, [str(run.info.run_name) for run in runs])
+
+
+def test_every_method_has_one_run_and_so_has_the_comparison(store: Store) -> None:
+    assert sorted(store.names) == sorted([*METHODS, "comparison"])
+    assert {run.info.status for run in store.runs.values()} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_models_run_has_every_epoch(store: Store, smoke: Workspace, name: str) -> None:
+    params = smoke.params()
+    epochs = (params["models"] | params["gans"])[name]["max_epochs"]
+    for key in ("train/loss", "val/psnr", "val/ssim", "lr"):
+        history = store.client.get_metric_history(store.runs[name].info.run_id, key)
+        assert [metric.step for metric in history] == list(range(epochs)), key
+
+
+@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_models_run_has_the_test_metrics(store: Store, smoke: Workspace, name: str) -> None:
+    found = smoke.read_json(f"reports/metrics/{name}.json")["datasets"]["heldout"]
+    metrics = store.runs[name].data.metrics
+    assert (metrics["test/heldout/psnr"], metrics["test/heldout/ssim"]) == (found["psnr"], found["ssim"])
+
+
+@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_models_run_knows_its_data(store: Store, smoke: Workspace, name: str) -> None:
+    (given,) = store.runs[name].inputs.dataset_inputs
+    lock = yaml.safe_load((smoke.root / "dvc.lock").read_text())
+    (out,) = lock["stages"]["degrade@photos"]["outs"]
+    assert (given.dataset.name, given.dataset.digest) == ("photos", out["md5"])
+
+
+@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_models_run_keeps_checkpoint_and_images(store: Store, smoke: Workspace, tmp_path: Path, name: str) -> None:
+    file = "best.safetensors"
+    kept = store.client.download_artifacts(store.runs[name].info.run_id, f"checkpoint/{file}", str(tmp_path))
+    assert Path(kept).read_bytes() == (smoke.root / f"models/{name}/{file}").read_bytes()
+    assert any(file.endswith(".png") for file in store.artifacts(name, "images"))  # of the epochs
+    assert "test_images/heldout" in store.artifacts(name, "test_images")
+
+
+@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_models_run_names_code_stage_and_numbers(store: Store, smoke: Workspace, name: str) -> None:
+    run = store.runs[name].data
+    trained_at = smoke.run("git", "rev-parse", "HEAD~1").strip()  # HEAD holds the results
+    stage = f"{'train_gan' if name in GANS else 'train'}@{name}"
+    assert (run.tags["mlflow.source.git.commit"], run.tags["dvc.stage"]) == (trained_at, stage)
+    assert run.params["numbers.batch_size"] == "4"
+    assert smoke.read_json(f"models/{name}/run.json") == {"run_id": store.runs[name].info.run_id}
+
+
+def test_the_comparison_run_holds_the_table(store: Store, smoke: Workspace, tmp_path: Path) -> None:
+    run = store.runs["comparison"].info.run_id
+    content = json.loads(Path(store.client.download_artifacts(run, "comparison.json", str(tmp_path))).read_text())
+    rows = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+    assert [row["method"] for row in rows] == METHODS
+    for row in rows:
+        found = smoke.read_json(f"reports/metrics/{row['method']}.json")["datasets"][row["set"]]
+        # MLflow writes tables with ten decimals.
+        assert (row["psnr"], row["ssim"]) == pytest.approx((found["psnr"], found["ssim"]), abs=1e-10)
+
+
+def test_the_comparison_run_holds_the_figures_and_links_to_the_others(store: Store) -> None:
+    assert store.artifacts("comparison", "figures") == ["figures/comparison.png", "figures/training_curves.png"]
+    description = store.runs["comparison"].data.tags["mlflow.note.content"]
+    for method in METHODS:
+        assert f"/runs/{store.runs[method].info.run_id})" in description
+
+
+# --- No network
+
+
+def test_the_pipeline_opens_no_connection(first_run: Finished) -> None:
+    connections = first_run.workspace.connections
+    assert not connections.exists(), connections.read_text()
+
+
+def test_a_connection_would_have_been_noticed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, tmp_path / "connections.txt")
+    attempt = "import urllib.request; urllib.request.urlopen('http://192.0.2.1')"  # TEST-NET-1: nobody's address
+    assert "tests open no connection" in workspace.fail("python", "-c", attempt)
+    assert "192.0.2.1" in workspace.connections.read_text()

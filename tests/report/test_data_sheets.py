@@ -1,0 +1,110 @@
+"""The data sheet: its numbers are those of the selection, its pictures show what they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlab.data.selection import Selection, keep_all, select
+from srlab.data.selection_criteria import Criteria, Weights
+from srlab.data.sources import Folder
+from srlab.report.data_sheets import contact_sheet, criteria_figure, selection_page, write_data_sheet
+from srlab.show import table_of
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory: pytest.TempPathFactory) -> Selection:
+    """Ten coloured pictures, two grey, one small, one broken; six wanted."""
+    folder = tmp_path_factory.mktemp("pool")
+    for seed in range(12):
+        blobs = np.random.default_rng(seed).integers(0, 256, (6, 6, 3 if seed < 10 else 1)).astype(np.uint8)
+        picture = Image.fromarray(blobs if seed < 10 else blobs[..., 0])
+        picture.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"p{seed}.png")
+    Image.new("RGB", (20, 20), "red").save(folder / "small.png")
+    (folder / "broken.png").write_bytes(b"x")
+    criteria = Criteria(32, 0, -999, 1, 1, 5, 0.001, 6)
+    return select(Folder(str(folder), None).files(), 6, criteria, Weights(1, 1, 0, 1, 1, 1), 0, 1)
+
+
+@pytest.fixture(scope="module")
+def sheet(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sheet")
+    write_data_sheet(selection, "pool", folder)
+    return folder
+
+
+def test_the_page_counts_each_candidate_once(selection: Selection) -> None:
+    table = table_of(selection_page(selection, "pool"))
+    names, counts = list(table.columns[0].cells), [int(str(cell)) for cell in table.columns[2].cells]
+    found = dict(zip(names, counts, strict=True))
+    assert sum(counts) == 14
+    assert (found["unreadable"], found["grey"], found["side"], found["chosen"]) == (1, 2, 1, 6)
+
+
+def test_the_page_names_the_unreadable(selection: Selection) -> None:
+    assert "broken.png" in selection_page(selection, "pool")
+
+
+def test_the_page_says_when_too_few_qualify(selection: Selection) -> None:
+    short = Selection(**{**vars(selection), "wanted": 3000})
+    assert "3000 were wanted" in selection_page(short, "pool")
+    assert "were wanted" not in selection_page(selection, "pool")
+
+
+def test_every_measure_has_a_histogram_with_its_threshold(selection: Selection) -> None:
+    *measures, score = criteria_figure(selection).axes
+    lines = {axes.get_title(loc="left"): np.asarray(axes.lines[0].get_xdata())[0] for axes in measures}
+    assert lines["shorter side (px)"] == 32
+    assert lines["colourfulness"] == 5
+    assert (len(lines), len(score.lines)) == (7, 0)
+
+
+def test_every_readable_candidate_is_in_each_histogram(selection: Selection) -> None:
+    for axes in criteria_figure(selection).axes[:-1]:
+        assert sum(bar.get_height() for bars in axes.containers for bar in bars) == 13
+
+
+def test_the_contact_sheet_shows_the_middle_pixel_for_pixel(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    sheet = np.asarray(contact_sheet([("Heading", [(tmp_path / "x.png", "x", "0.5")])]))
+    middle = pixels[95:205, 110:290]
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, middle.shape)[..., 0, :, :, :]
+    assert (windows[:, :20] == middle).all(axis=(-3, -2, -1)).any()
+
+
+def test_a_sheet_shows_files_that_cannot_be_read_as_words(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"x")
+    sheet = contact_sheet([("Heading", [(tmp_path / "x.png", "x", "")])])
+    assert np.asarray(sheet).min() < 255
+
+
+def test_the_sheet_of_one_selection_is_the_same_bytes_again(selection: Selection, sheet: Path, tmp_path: Path) -> None:
+    write_data_sheet(selection, "pool", tmp_path)
+    files = sorted(path.name for path in sheet.iterdir())
+    assert files == ["best_worst.png", "criteria.png", "dropped.png", "selection.md"]
+    assert all((sheet / name).read_bytes() == (tmp_path / name).read_bytes() for name in files)
+
+
+def test_a_page_links_to_pictures_that_exist(sheet: Path) -> None:
+    linked = [part.split(")")[0] for part in (sheet / "selection.md").read_text().split("](")[1:]]
+    assert len(linked) == 3
+    assert all((sheet / name).is_file() for name in linked)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_threshold_of_nought_is_not_drawn_on_a_logarithmic_axis(selection: Selection) -> None:
+    lenient = Selection(**{**vars(selection), "criteria": Criteria(0, 0, 0, 1, 1, 0, 0, 6)})
+    figure = criteria_figure(lenient)
+    figure.draw_without_rendering()
+    assert [axes.get_title(loc="left") for axes in figure.axes[:-1] if not axes.lines] == [
+        "shorter side (px)",
+        "sharpness",
+    ]
+
+
+def test_a_set_used_as_it_is_says_so(selection: Selection, tmp_path: Path) -> None:
+    source = Folder(str(selection.roster[0][1].parent), None)
+    write_data_sheet(keep_all(source), "pool", tmp_path / "out")
+    assert "used as they are" in (tmp_path / "out" / "selection.md").read_text()

@@ -1,0 +1,82 @@
+"""Readers see the old file or the new one, and nothing in between."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srlab.files import read_json, replacing, write_json
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+contents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+def fill(path: Path, kind: str, text: str) -> None:
+    """Make `path` a file, or a folder with one file, that holds `text`."""
+    if kind == "folder":
+        path.mkdir()
+        path /= "file"
+    path.write_text(text)
+
+
+def text_of(path: Path, kind: str) -> str:
+    return (path / "file" if kind == "folder" else path).read_text()
+
+
+both = pytest.mark.parametrize("kind", ["file", "folder"])
+
+
+@both
+def test_what_was_written_appears_with_its_folder(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "new" / "target"
+    with replacing(target) as temporary:
+        fill(temporary, kind, "new")
+        assert not target.exists()
+    assert text_of(target, kind) == "new"
+
+
+@both
+def test_the_old_content_goes(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    fill(target, kind, "old")
+    with replacing(target) as temporary:
+        fill(temporary, kind, "new")
+        assert text_of(target, kind) == "old"
+    assert text_of(target, kind) == "new"
+
+
+@both
+def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    fill(target, kind, "old")
+    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:
+        fill(temporary, kind, "half")
+        raise KeyboardInterrupt
+    assert text_of(target, kind) == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@both
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    with replacing(target) as temporary:
+        fill(temporary, kind, "new")
+        leftover = temporary
+    fill(leftover, kind, "of a killed process")
+    with replacing(target) as temporary:
+        fill(temporary, kind, "newer")
+    assert text_of(target, kind) == "newer"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@given(contents)
+def test_json_survives(tmp_path_factory: pytest.TempPathFactory, content: object) -> None:
+    path = tmp_path_factory.mktemp("json") / "content.json"
+    write_json(path, content)
+    assert read_json(path) == content
+
+
+def test_json_is_for_people_and_git_too(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"name": "Café"})
+    assert (tmp_path / "a.json").read_text() == '{\n  "name": "Café"\n}\n'

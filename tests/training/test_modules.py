@@ -1,0 +1,114 @@
+"""What a training step of each module learns, and which weights it moves."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import Recorder, trainer
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from srlab.data.datamodule import PairData
+from srlab.models.espcn import ESPCN
+from srlab.models.network import Network
+from srlab.models.srgan import Discriminator
+from srlab.models.srresnet import SRResNet
+from srlab.training.adversarial import Adversarial
+from srlab.training.fit import fit
+from srlab.training.losses import MSEContent
+from srlab.training.regression import Regression
+
+steady = partial(CosineAnnealingLR, T_max=10**6)  # hardly moves
+SCORES = {"val/psnr", "val/ssim"}
+
+
+class Watched(Adversarial):
+    """Notes which parameters each optimizer step changes."""
+
+    def configure_optimizers(self) -> Any:
+        optimizers, schedules = super().configure_optimizers()
+        self.moved: list[set[str]] = []
+        self.before: dict[str, torch.Tensor] = {}
+        for optimizer in optimizers:
+            optimizer.register_step_pre_hook(lambda *_: self.before.update(self.snapshot()))
+            optimizer.register_step_post_hook(lambda *_: self.moved.append(self.changed()))
+        return optimizers, schedules
+
+    def snapshot(self) -> dict[str, torch.Tensor]:
+        return {name: parameter.detach().clone() for name, parameter in self.named_parameters()}
+
+    def changed(self) -> set[str]:
+        return {name.split(".")[0] for name, value in self.snapshot().items() if not value.equal(self.before[name])}
+
+
+def gan(kind: type[Adversarial] = Adversarial, lr: float = 1e-3) -> Any:
+    torch.manual_seed(0)
+    return kind(SRResNet(2, 1, 4), Discriminator(16, 2), MSEContent(), 1e-3, lr, steady)
+
+
+def rows(module: Any, data: PairData, work: Path, epochs: int) -> list[dict[str, float]]:
+    return fit(module, data, trainer(epochs), work, "test", 99, Recorder()).rows
+
+
+@pytest.mark.parametrize("net", [lambda: ESPCN(2), lambda: SRResNet(2, 1, 8)], ids=["luma", "rgb"])
+def test_regression_learns(net: Callable[[], Network], data: Callable[..., PairData], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    history = rows(Regression(net(), 1e-2, steady), data(patches_per_epoch=32), tmp_path, 3)
+    assert history[-1]["train/loss"] < history[0]["train/loss"] / 2
+    assert history[-1]["val/psnr"] > history[0]["val/psnr"] + 1
+
+
+def test_a_row_of_regression_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:
+    (row,) = rows(Regression(ESPCN(2), 1e-3, steady), data(), tmp_path, 1)
+    assert set(row) == {"epoch", "lr", "train/loss", "val/loss", *SCORES}
+
+
+def test_the_training_loss_is_the_mean_over_patches(data: Callable[..., PairData], tmp_path: Path) -> None:
+    """Of batches of 4, 4 and 2 patches, the last weighs half."""
+    pairs, net = data(patches_per_epoch=10), ESPCN(2)
+    module = Regression(net, 1e-30, steady)  # moves no weight
+    (row,) = rows(module, pairs, tmp_path, 1)
+    loader = pairs.train_dataloader()
+    loader.sampler.set_epoch(0)  # pyright: ignore[reportAttributeAccessIssue]
+    batches = [pairs.on_after_batch_transfer(batch, 0) for batch in loader]
+    lr, hr = (torch.cat(part) for part in zip(*batches, strict=True))
+    red, green, blue = hr.double().unbind(1)
+    luma = (16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255  # MATLAB's rgb2ycbcr
+    red, green, blue = lr.double().unbind(1)
+    low = (16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255
+    errors = (net.double()(low[:, None]) - luma[:, None]).square().mean((1, 2, 3))
+    assert len(errors) == 10
+    assert row["train/loss"] == pytest.approx(errors.mean().item(), rel=1e-5)  # trained in float32
+
+
+def test_each_half_step_moves_its_own_network_only(data: Callable[..., PairData], tmp_path: Path) -> None:
+    module = gan(Watched)
+    rows(module, data(), tmp_path, 2)
+    assert module.moved == [{"discriminator"}, {"generator"}] * 4
+
+
+def test_the_discriminator_learns_to_tell_a_bad_generator(data: Callable[..., PairData], tmp_path: Path) -> None:
+    history = rows(gan(lr=3e-3), data(patches_per_epoch=32), tmp_path, 3)
+    assert history[-1]["train/discriminator"] < history[0]["train/discriminator"]
+    assert history[-1]["train/d_fake"] < history[-1]["train/d_real"]
+
+
+def test_the_generator_learns_the_content(data: Callable[..., PairData], tmp_path: Path) -> None:
+    history = rows(gan(lr=1e-2), data(patches_per_epoch=32), tmp_path, 3)
+    assert history[-1]["train/content"] < history[0]["train/content"] / 2
+
+
+def test_the_generator_s_loss_is_content_plus_weighted_adversarial(
+    data: Callable[..., PairData], tmp_path: Path
+) -> None:
+    (row,) = rows(gan(), data(), tmp_path, 1)
+    # float32 sums of two numbers near 1
+    assert row["train/loss"] == pytest.approx(row["train/content"] + 1e-3 * row["train/adversarial"], rel=1e-5)
+
+
+def test_a_row_of_adversarial_training_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:
+    (row,) = rows(gan(), data(), tmp_path, 1)
+    parts = {f"train/{name}" for name in ("loss", "content", "adversarial", "discriminator", "d_real", "d_fake")}
+    assert set(row) == {"epoch", "lr", "val/content", *parts, *SCORES}

@@ -1,0 +1,49 @@
+"""Schedules move once per call, by the rule of their kind."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+from srlab.training.schedules import step_schedules
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+
+
+def rates(schedules: Any, metrics: list[float]) -> list[list[float]]:
+    """The learning rates of all `schedules` after each of some epochs."""
+    module: Any = SimpleNamespace(lr_schedulers=lambda: schedules)
+    every = schedules if isinstance(schedules, list) else [schedules]
+    result = []
+    for metric in metrics:
+        for schedule in every:
+            schedule.optimizer.step()  # torch warns about a schedule that moves before its optimizer
+        step_schedules(module, metric)
+        result.append([schedule.optimizer.param_groups[0]["lr"] for schedule in every])
+    return result
+
+
+def test_plateau_waits_its_patience_for_a_better_metric() -> None:
+    schedule = ReduceLROnPlateau(optimizer(), mode="max", factor=0.5, patience=1)
+    assert rates(schedule, [1, 2, 2, 2, 3, 1, 1]) == [[1], [1], [1], [0.5], [0.5], [0.5], [0.25]]
+
+
+def test_cosine_follows_its_curve() -> None:
+    schedule = CosineAnnealingLR(optimizer(), T_max=4, eta_min=0.2)
+    expected = [0.2 + 0.8 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)]
+    assert [rate for (rate,) in rates(schedule, [0.0] * 4)] == pytest.approx(expected)
+
+
+def test_every_schedule_of_a_module_moves() -> None:
+    schedules = [ReduceLROnPlateau(optimizer(), mode="max", factor=0.1, patience=0) for _ in range(2)]
+    assert rates(schedules, [1, 1])[-1] == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("none", [None, []])
+def test_a_module_without_schedules_is_fine(none: Any) -> None:
+    step_schedules(SimpleNamespace(lr_schedulers=lambda: none), 1.0)  # pyright: ignore[reportArgumentType]
