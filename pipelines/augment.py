@@ -1,4 +1,4 @@
-"""Stage augment@D: split the images, then list every image and operation to train on in data/index/."""
+"""Stage augment@D: split the images, then list every image and operation to train on in data/augmented/."""
 
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.files import read_json, write_json
+    from srlab.data.augmented import write_augmented
+    from srlab.files import read_json
 
-    manifest = read_json(Path(cfg.images, "manifest.json"))
-    index = instantiate(cfg.index, manifest=manifest)
-    write_json(output_folder() / "index" / cfg.role / f"{cfg.name}.json", index)
+    images = Path(cfg.images)
+    index = instantiate(cfg.index, manifest=read_json(images / "manifest.json"))
+    write_augmented(output_folder() / "augmented" / cfg.role / cfg.name, images, index, cfg.scale, cfg.materialize)
 
 
 if __name__ == "__main__":

@@ -57,10 +57,10 @@ def test_an_unknown_profile_is_named_beside_the_known_ones(bench: Path) -> None:
 
 def test_outputs_of_data_sets_that_the_profile_lacks_go(bench: Path) -> None:
     """A stage downstream depends on whole folders such as data/pairs/test, in which nothing else may lie."""
-    kept = [bench / "data/images/test/heldout/a.png", bench / "data/index/train/photos.json"]
+    kept = [bench / "data/images/test/heldout/a.png", bench / "data/augmented/train/photos/index.json"]
     gone = [
         bench / "data/images/test/set5/a.png",
-        bench / "data/index/test/set5.json",
+        bench / "data/augmented/test/set5/index.json",
         bench / "data/pairs/test/set5/hr.npy",
         bench / "data/pairs/test/photos/hr.npy",  # which is a training set in this profile
     ]

@@ -36,8 +36,8 @@ def lay(name: str) -> None:
 def _forget_other_sets(datasets: dict[str, dict[str, str]]) -> None:
     wanted = {(entry["role"], name) for name, entry in datasets.items()}
     for path in Path("data").glob("*/*/*"):
-        if path.parts[1] in ("images", "index", "pairs") and (path.parts[2], path.stem) not in wanted:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.parts[1] in ("images", "augmented", "pairs") and path.parts[2:] not in wanted:
+            shutil.rmtree(path)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,19 @@ def test_an_edit_of_one_network_concerns_no_other(smoke: Workspace) -> None:
 
 @pytest.mark.parametrize(("edit", "stages"), [
     (("conf/model/espcn.yaml", "label: ESPCN", "label: E"), {"train@espcn", "evaluate@espcn"}),
-    (("conf/dataset/heldout.yaml", "skimage:rocket", "skimage:retina"), {"fetch@heldout"}),
     (("conf/trainer/default.yaml", "devices: auto", "devices: 1"),
      {"train@srcnn", "train@espcn", "train@srresnet", "train_gan@srgan"}),
 ])  # fmt: skip
 def test_an_edit_in_conf_concerns_what_reads_it(smoke: Workspace, edit: tuple[str, str, str], stages: set[str]) -> None:
     with smoke.edited(edit):
         assert set(smoke.status()) == stages
+
+
+def test_an_edit_of_one_data_set_concerns_no_other(smoke: Workspace) -> None:
+    with smoke.edited(("conf/dataset/heldout.yaml", "skimage:rocket", "skimage:retina")):
+        changed = set(smoke.status())
+    assert "fetch@heldout" in changed
+    assert {stage.partition("@")[2] for stage in changed} == {"heldout"}
 
 
 def test_diffs_name_the_number_and_what_became_of_it(lower_rate: Finished) -> None:
@@ -54,7 +60,8 @@ def test_diffs_name_the_number_and_what_became_of_it(lower_rate: Finished) -> No
 def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_path: Path) -> None:
     workspace = lower_rate.workspace.copy(tmp_path / "srlab")
     workspace.run("git", "reset", "--quiet", "--hard")
-    output = workspace.run("dvc", "exp", "run", "--name", "lower", "-S", f"models.espcn.lr={LOWER_RATE}")
+    change = f"models.espcn.lr={LOWER_RATE}"
+    output = workspace.run("dvc", "exp", "run", "--name", "lower", "-S", change, "evaluate@espcn")
     assert "Ran experiment(s): lower" in output
     assert stages_run(output) == []  # `dvc repro` ran this before: nothing is computed twice
     assert workspace.params()["models"]["espcn"]["lr"] == LOWER_RATE
@@ -63,15 +70,14 @@ def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_
 
 
 def test_a_run_by_hand_lands_in_outputs(smoke: Workspace) -> None:
-    smoke.run("python", "pipelines/train.py", "model=espcn", "models.espcn.lr=3e-4", "models.espcn.max_epochs=1")
-    assert len(list(smoke.root.glob("outputs/*/*/best.safetensors"))) == 1
+    smoke.run("python", "pipelines/augment.py", "name=photos", "seed=1")
+    assert len(list(smoke.root.glob("outputs/*/*/index/train/photos.json"))) == 1
     assert smoke.status() == {}
 
 
 def test_a_sweep_by_hand_lands_in_multirun(smoke: Workspace) -> None:
-    smoke.run(
-        "python", "pipelines/train.py", "-m", "model=espcn", "models.espcn.lr=1e-3,3e-4", "models.espcn.max_epochs=1"
-    )
+    sweep = ["-m", "model=espcn", "models.espcn.lr=1e-3,3e-4", "models.espcn.max_epochs=1"]
+    smoke.run("python", "pipelines/train.py", *sweep)
     assert [path.parent.name for path in sorted(smoke.root.glob("multirun/*/*/*/best.safetensors"))] == ["0", "1"]
     assert smoke.status() == {}
     assert smoke.run("git", "status", "--porcelain") == ""
