@@ -20,10 +20,11 @@ def main(cfg: DictConfig) -> None:
     from srlab.stage import numbers
     from srlab.tracking import remembered_run
     from srlab.training.curves import write_history
-    from srlab.training.fit import fit
+    from srlab.training.fit import fit, use_threads
     from srlab.training.resume import fingerprint, work_folder
 
     pl.seed_everything(cfg.seed, verbose=False)
+    use_threads(cfg.num_threads)
     data = instantiate(cfg.data)
     module = instantiate(cfg.model.module)
     config = numbers(cfg.model) | numbers(cfg.data) | numbers(cfg.schedule) | numbers(cfg.trainer) | {"seed": cfg.seed}

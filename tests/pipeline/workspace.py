@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # importing it takes seconds
 ROOT = Path(__file__).parents[2]
 OFFLINE = Path(__file__).parent / "offline"
 FOREIGN = ("DVC_", "GIT_", "MLFLOW_", "PYTHON", "SRLAB_")  # settings of whoever runs the tests
-GIVE_UP = 900  # seconds for one command, so that a hang ends; no claim about speed
+GIVE_UP = 1800  # seconds for one command, so that a hang ends; no claim about speed
 
 
 @dataclass(frozen=True)
