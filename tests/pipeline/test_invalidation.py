@@ -71,7 +71,7 @@ def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_
 
 def test_a_run_by_hand_lands_in_outputs(smoke: Workspace) -> None:
     smoke.run("python", "pipelines/augment.py", "name=photos", "seed=1")
-    assert len(list(smoke.root.glob("outputs/*/*/index/train/photos.json"))) == 1
+    assert len(list(smoke.root.glob("outputs/*/*/augmented/train/photos/index.json"))) == 1
     assert smoke.status() == {}
 
 
