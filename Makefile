@@ -27,7 +27,7 @@ repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|
 	@python -m srlab.show
 
 test: setup ## all tests that need no data from outside, a whole small pipeline among them
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
 
 check: setup ## ruff, ruff format and pyright
 	ruff check .
