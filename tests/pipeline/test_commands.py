@@ -13,7 +13,7 @@ def test_make_help_lists_every_target(smoke: Workspace) -> None:
     if not shutil.which("make"):
         pytest.skip("make is not installed")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", (smoke.root / "Makefile").read_text(), re.MULTILINE)
-    listed = [line.split(maxsplit=1) for line in smoke.run("make", "help").splitlines()]
+    listed = [line.split(maxsplit=1) for line in smoke.run("make", "--no-print-directory", "help").splitlines()]
     assert sorted(target for target, _ in listed) == sorted(phony.split())
 
 
