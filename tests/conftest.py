@@ -4,7 +4,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together, since they share what is dear to set up, and all that share the pipeline's clone."""
+    """Keep a file's tests together, since they share what is dear to set up; so do all tests of the pipeline."""
     for item in items:
         group = "pipeline" if item.get_closest_marker("pipeline") else item.path.as_posix()
         item.add_marker(pytest.mark.xdist_group(group))
