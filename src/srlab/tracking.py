@@ -87,10 +87,6 @@ class Tracker:
         if step > self.last_step:
             self._try(lambda: self.client.log_image(self.run_id, image, key=key, step=step))
 
-    def figure(self, figure: Any, name: str) -> None:
-        """Log a matplotlib figure as an artifact."""
-        self._try(lambda: self.client.log_figure(self.run_id, figure, name))
-
     def table(self, rows: list[dict[str, Any]], name: str) -> None:
         """Log rows as a table artifact, which the UI's evaluation view shows; a table of that name is replaced."""
         self._try(self._table, rows, name)
