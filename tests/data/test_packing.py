@@ -1,6 +1,7 @@
 """The writer: whole or nothing, the same bytes however many work on it, and what was drawn is kept."""
 
 import errno
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import images_folder, originals, packed
 
+from srlab.data import packing
 from srlab.data.augmentation import OPERATIONS, build_index, transform
 from srlab.data.degradation import Bicubic, Imaging
 from srlab.data.images import write_png
@@ -49,12 +51,18 @@ def test_every_image_that_is_too_small_is_named(tmp_path: Path) -> None:
     assert "is 32x40 px; the smallest usable side is 36" in lines[0]  # 33x41 cut to multiples of 4
 
 
-def test_an_image_that_is_not_the_manifests_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [0, math.inf], ids=["processes", "threads"])
+def test_an_image_that_is_not_the_manifests_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(packing, "PROCESSES_FROM", limit)
     source = images_folder(tmp_path, originals())
     write_png(source / "tall.png", np.zeros((64, 64, 3), np.uint8))
     index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
-    with pytest.raises(SrlabError, match=r"tall\.png is not the image that its manifest describes"):
-        pack(source, index, Bicubic(2), tmp_path / "pairs", 16)
+    with pytest.raises(SrlabError, match=r"tall\.png is not the image that its manifest describes") as caught:
+        pack(source, index, Bicubic(2), tmp_path / "pairs", 16, 2)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "in"]
 
 
 @settings(max_examples=8, deadline=None)
@@ -84,14 +92,32 @@ def full(scale: int = 2) -> Imaging:
     return Imaging(scale, seed=3, method="bicubic", kernel=None, **strengths)
 
 
+@pytest.mark.parametrize("kind", ["threads", "processes"])
 @pytest.mark.parametrize("degradation", [Bicubic(2), full()], ids=str)
-def test_the_number_of_workers_changes_no_byte(tmp_path: Path, degradation: Bicubic | Imaging) -> None:
+def test_neither_number_nor_kind_of_workers_changes_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, degradation: Bicubic | Imaging, kind: str
+) -> None:
     source = images_folder(tmp_path, originals())
     index = build_index(read_json(source / "manifest.json"), "train", 1, 8, seed=0)
-    for workers in (1, 3):
-        pack(source, index, degradation, tmp_path / str(workers), 16, workers)
+    pack(source, index, degradation, tmp_path / "alone", 16, 1)
+    monkeypatch.setattr(packing, "PROCESSES_FROM", 0 if kind == "processes" else math.inf)
+    pack(source, index, degradation, tmp_path / "together", 16, 2)
     for file in ("hr.npy", "lr.npy", "index.json"):
-        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "3" / file).read_bytes()
+        assert (tmp_path / "alone" / file).read_bytes() == (tmp_path / "together" / file).read_bytes()
+
+
+class Unpicklable(Bicubic):
+    def __reduce__(self) -> str:
+        raise AssertionError("went to a process")
+
+
+def test_only_a_large_store_is_made_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = images_folder(tmp_path, originals())
+    index = build_index(read_json(source / "manifest.json"), "test", 0, 1, seed=0)
+    pack(source, index, Unpicklable(2), tmp_path / "pairs", 16, 2)
+    monkeypatch.setattr(packing, "PROCESSES_FROM", PairStore(tmp_path / "pairs")._hr.nbytes)
+    with pytest.raises(Exception, match="pickle"):
+        pack(source, index, Unpicklable(2), tmp_path / "pairs", 16, 2)
 
 
 def test_what_was_drawn_is_kept_and_makes_the_same_image_again(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srlab.data import reduction
 from srlab.data.augmentation import OPERATIONS, transform
 from srlab.data.reduction import reduce_bicubic
 from srlab.data.resample import imresize, to_uint8
@@ -55,6 +56,18 @@ def test_it_is_the_float_resampler_rounded(scale: int, sides, channels: int, lev
     shape = (sides[0] * scale, sides[1] * scale, channels)
     image = np.random.default_rng(seed).choice(levels, shape).astype(np.uint8)
     expected = to_uint8(imresize(image / 255.0, scale=1 / scale))
+    np.testing.assert_array_equal(reduce_bicubic(image, scale), expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 700, 3), (700, 3, 1), (41, 37, 3)])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_pictures_of_many_strips_and_blocks_are_no_other(monkeypatch, scale: int, shape) -> None:
+    """Several strips at the real width, or at one that leaves strips of few columns."""
+    height, width, channels = shape
+    image = np.random.default_rng(scale).choice([0, 255], (height * scale, width * scale, channels)).astype(np.uint8)
+    expected = to_uint8(imresize(image / 255.0, scale=1 / scale))
+    np.testing.assert_array_equal(reduce_bicubic(image, scale), expected)
+    monkeypatch.setattr(reduction, "PRODUCTS", 1000)
     np.testing.assert_array_equal(reduce_bicubic(image, scale), expected)
 
 

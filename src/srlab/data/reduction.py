@@ -10,12 +10,13 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from srlab.data.resample import HALF_TOLERANCE, METHODS
 
-ROWS = 8  # output rows per matrix product: few enough for the cache, enough to keep the multipliers busy (measured)
+ROWS = 4  # output rows per matrix product: few enough for the cache, enough to keep the multipliers busy (measured)
+# Multiplications per matrix product: OpenBLAS, numpy's, computes so few on the caller's thread (its interface/gemm.c).
+# Its own threads would wait for each other beside other processes, which made a busy machine 10 times slower.
+PRODUCTS = 2**18
 MIDDLE = 128  # of the pixels, taken off them where sums would not stay below 2^24 otherwise
 
 
@@ -25,41 +26,42 @@ def reduce_bicubic(hr: np.ndarray, scale: int) -> np.ndarray:
     if height % scale or width % scale:
         raise ValueError(f"sides {height}x{width} are no multiples of {scale}")
     denominator = _taps(scale)[1]
-    x = torch.from_numpy(np.ascontiguousarray(hr)).reshape(height, width * channels)
     dtype, offset = _first_pass(scale)
-    rows = _reduce_rows(x, scale, dtype, offset)
+    rows = _reduce_rows(hr.reshape(height, width * channels), scale, dtype, offset)
     # columns become rows: (h, W * C) -> (W, C * h)
-    columns = _reduce_rows(rows.T.reshape(width, -1), scale, torch.float64, 0)
-    levels = columns.div_(denominator**2).add_(offset).clamp_(0, 255).add_(0.5 + HALF_TOLERANCE).to(torch.uint8)
-    small = levels.reshape(-1, height // scale).T.reshape(height // scale, width // scale, channels)
-    return small.contiguous().numpy()
+    levels = _reduce_rows(np.ascontiguousarray(rows.T).reshape(width, -1), scale, np.float64, 0)
+    levels /= denominator**2
+    levels += offset
+    np.clip(levels, 0, 255, out=levels)
+    levels += 0.5 + HALF_TOLERANCE
+    small = levels.astype(np.uint8).reshape(-1, height // scale).T
+    return np.ascontiguousarray(small).reshape(height // scale, width // scale, channels)
 
 
-def _reduce_rows(x: Tensor, scale: int, dtype: torch.dtype, offset: int) -> Tensor:
+def _reduce_rows(x: np.ndarray, scale: int, dtype: type[np.floating], offset: int) -> np.ndarray:
     """(n / scale, m) sums over the first axis of (n, m), times the denominator; `offset` is taken off x first."""
     n, m = x.shape
     out = n // scale
-    matrix, first = _block(scale)
-    matrix = matrix.to(dtype)
+    matrix, first = _block(scale, dtype)
     num_blocks, reach = -(-out // ROWS), matrix.shape[1]
-    y = torch.empty(num_blocks * ROWS, m, dtype=dtype)
-    rows = torch.empty(reach, m, dtype=dtype)
-    for block in range(num_blocks):
-        start = block * ROWS * scale + first
-        if start >= 0 and start + reach <= n:
-            rows.copy_(x[start : start + reach])
-        else:
-            rows.copy_(x.index_select(0, _mirrored(start, start + reach, n)))
-        if offset:
-            rows.sub_(offset)
-        torch.mm(matrix, rows, out=y[block * ROWS : (block + 1) * ROWS])
+    width = max(1, PRODUCTS // matrix.size)
+    y = np.empty((num_blocks * ROWS, m), dtype)
+    for strip in (slice(left, left + width) for left in range(0, m, width)):
+        rows = np.empty((reach, len(range(m)[strip])), dtype)
+        for block in range(num_blocks):
+            start = block * ROWS * scale + first
+            inside = start >= 0 and start + reach <= n
+            rows[:] = x[start : start + reach, strip] if inside else x[_mirrored(start, start + reach, n), strip]
+            if offset:
+                rows -= offset
+            np.matmul(matrix, rows, out=y[block * ROWS : (block + 1) * ROWS, strip])
     return y[:out]
 
 
-def _mirrored(start: int, stop: int, n: int) -> Tensor:
+def _mirrored(start: int, stop: int, n: int) -> np.ndarray:
     """Rows start .. stop - 1 of n, mirrored at both ends with the edge repeated."""
     rows = np.mod(np.arange(start, stop), 2 * n)
-    return torch.from_numpy(np.minimum(rows, 2 * n - 1 - rows))
+    return np.minimum(rows, 2 * n - 1 - rows)
 
 
 @lru_cache
@@ -79,22 +81,22 @@ def _taps(scale: int) -> tuple[np.ndarray, int, int]:
 
 
 @lru_cache
-def _block(scale: int) -> tuple[Tensor, int]:
-    """float64 (ROWS, reach) weights of ROWS output rows side by side, and the first tap of the first."""
+def _block(scale: int, dtype: type[np.floating]) -> tuple[np.ndarray, int]:
+    """(ROWS, reach) weights of ROWS output rows side by side, and the first tap of the first."""
     weights, _, first = _taps(scale)
-    matrix = np.zeros((ROWS, (ROWS - 1) * scale + len(weights)))
+    matrix = np.zeros((ROWS, (ROWS - 1) * scale + len(weights)), dtype)
     for row in range(ROWS):
         matrix[row, row * scale : row * scale + len(weights)] = weights
-    return torch.from_numpy(matrix), first
+    return matrix, first
 
 
 @lru_cache
-def _first_pass(scale: int) -> tuple[torch.dtype, int]:
+def _first_pass(scale: int) -> tuple[type[np.floating], int]:
     """In which type the sums over 8-bit pixels are exact, and what has to be taken off the pixels for it.
 
     As they are in float32 at x2, x3 and x4, 128 less at x8, in float64 at scales with larger whole weights.
     """
     largest = int(np.abs(_taps(scale)[0]).sum())
     if largest * 255 <= 2**24:
-        return torch.float32, 0
-    return (torch.float32 if largest * MIDDLE <= 2**24 else torch.float64), MIDDLE
+        return np.float32, 0
+    return (np.float32 if largest * MIDDLE <= 2**24 else np.float64), MIDDLE
