@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,12 @@ def pool(tmp_path: Path) -> Files:
 
 
 def chosen(selection: Selection) -> list[str]:
-    return [selection.roster[place][0] for place in selection.chosen]
+    return [selection.candidates[place][0] for place in selection.chosen]
+
+
+def column(selection: Selection, key: str) -> list[Any]:
+    """One measure, the score or the verdict of every candidate in the order of the pool."""
+    return [row[key] for row in selection.candidates.table()]
 
 
 def choose(files: Files, num: int, criteria: Criteria = OPEN, seed: int = 0, n_jobs: int = 1) -> Selection:
@@ -45,7 +51,8 @@ def choose(files: Files, num: int, criteria: Criteria = OPEN, seed: int = 0, n_j
 
 def test_the_chosen_have_the_highest_scores_best_first(pool: Files) -> None:
     selection = choose(pool, 4)
-    assert selection.scores[selection.chosen].tolist() == sorted(selection.scores, reverse=True)[:4]
+    scores = column(selection, "score")
+    assert [scores[place] for place in selection.chosen] == sorted(scores, reverse=True)[:4]
 
 
 def test_the_order_of_the_pool_does_not_matter(pool: Files) -> None:
@@ -53,7 +60,7 @@ def test_the_order_of_the_pool_does_not_matter(pool: Files) -> None:
 
 
 def test_the_number_of_processes_does_not_matter(pool: Files) -> None:
-    assert choose(pool, 5, n_jobs=2).measures.tobytes() == choose(pool, 5).measures.tobytes()
+    assert list(choose(pool, 5, n_jobs=2).candidates.table()) == list(choose(pool, 5).candidates.table())
 
 
 def equal_candidates(folder: Path) -> Files:
@@ -74,14 +81,15 @@ def test_another_coding_and_another_size_are_twins_and_the_better_one_stays(pool
     photo.resize((225, 150)).save(tmp_path / "cat_half.png")
     family = [(name, tmp_path / name) for name in ("cat_half.png", "cat_q30.jpg", "cat.png")]
     selection = choose([*family, *pool], 15)
-    names = [selection.roster[place][0] for place in range(15)]
-    best = max(range(3), key=lambda place: selection.scores[place])
+    names = column(selection, "name")
+    best = max(range(3), key=column(selection, "score").__getitem__)
     assert selection.counts()["near-duplicate"] == 2
     assert set(chosen(selection)) == {names[best], *names[3:]}
 
 
 def test_no_two_of_the_chosen_have_near_hashes(pool: Files) -> None:
-    hashes = [int(value) for value in choose(pool, 12).measures["hash"][choose(pool, 12).chosen]]
+    selection = choose(pool, 12)
+    hashes = [column(selection, "hash")[place] for place in selection.chosen]
     assert min((a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[:i]) > OPEN.duplicate_bits
 
 
@@ -147,7 +155,7 @@ def test_a_stream_is_read_a_round_at_a_time(pool: Files, monkeypatch: pytest.Mon
 def test_a_path_of_any_bytes_comes_back(tmp_path: Path) -> None:
     odd = Path(os.fsdecode(bytes(tmp_path) + b"/line\nand \xff.png"))
     picture(0).save(odd)
-    assert choose([("odd", odd)], 1).roster[0] == ("odd", odd)
+    assert choose([(odd.stem, odd)], 1).candidates[0] == (odd.stem, odd)
 
 
 # --- what is written and read
@@ -158,7 +166,7 @@ def test_the_written_choice_is_what_the_next_stage_reads(pool: Files, tmp_path: 
     selection = best_of(source, 5, OPEN, WEIGHTS, 0, 1)
     write_selection(selection, str(source), out)
     selected = Selected(source, str(out / "selection.json"))
-    assert selected.files() == [selection.roster[place] for place in selection.chosen]
+    assert selected.files() == [selection.candidates[place] for place in selection.chosen]
     assert selected.wanted == 5
 
 
@@ -190,8 +198,9 @@ def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_
     with gzip.open(tmp_path / "out" / "candidates.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [name for name, _ in pool]
-    assert [row["verdict"] for row in rows] == [VERDICTS[verdict] for verdict in selection.verdicts]
-    np.testing.assert_allclose([float(row["score"]) for row in rows], selection.scores, atol=1e-6)  # six decimals
+    assert [row["verdict"] for row in rows] == [VERDICTS[verdict] for verdict in column(selection, "verdict")]
+    scores = [float(row["score"]) for row in rows]
+    np.testing.assert_allclose(scores, column(selection, "score"), atol=1e-6)  # six decimals
 
 
 def test_the_record_holds_no_path_of_this_machine(pool: Files, tmp_path: Path) -> None:
@@ -207,4 +216,4 @@ def test_the_sample_of_imagenet_has_no_twins() -> None:
     if not root:
         pytest.skip("SRLAB_DATASETS is not set")
     files = Folder(str(Path(root, "imagenet_sample")), 60).files()
-    assert DUPLICATE not in select(files, 60, OPEN, WEIGHTS, 0).verdicts
+    assert select(files, 60, OPEN, WEIGHTS, 0).counts()[VERDICTS[DUPLICATE]] == 0

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 from scipy.fft import dctn
 from scipy.ndimage import laplace
-from scipy.stats import rankdata
 from skimage import data
 
 from srlab.data.selection_criteria import (
@@ -22,7 +21,7 @@ from srlab.data.selection_criteria import (
     Weights,
     blocking_score,
     colourfulness,
-    fractional_rank,
+    exposure,
     hash_distance,
     jpeg_quality,
     judge,
@@ -30,7 +29,7 @@ from srlab.data.selection_criteria import (
     measure,
     measure_file,
     perceptual_hash,
-    score,
+    shares,
     sharpness,
 )
 from srlab.errors import SrlabError
@@ -269,21 +268,18 @@ def test_the_first_failed_criterion_is_the_verdict() -> None:
     assert VERDICTS[judge(row, CRITERIA)[0]] == "side"
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
-def test_ranks_are_scipys_average_ranks(values: list[int]) -> None:
-    expected = (rankdata(values) - 0.5) / len(values)
-    np.testing.assert_allclose(fractional_rank(np.array(values)), expected, atol=1e-12)
+def test_exposure_falls_with_the_pixels_that_show_nothing() -> None:
+    rows = np.repeat(GOOD, 3)
+    rows["dark"], rows["bright"] = (0, 0.1, 0.1), (0, 0, 0.2)
+    np.testing.assert_allclose(exposure(rows), [0, -0.1, -0.3], atol=1e-6)  # float32
 
 
-def test_the_score_is_the_weighted_mean_of_ranks() -> None:
-    rows = np.repeat(GOOD, 2)
-    rows["sharpness"], rows["dark"] = (1, 2), (0.0, 0.1)
-    # ranks of two: 1/4 and 3/4; sharpness speaks for the second, exposure for the first
-    np.testing.assert_allclose(score(rows, Weights(0, 0, 0, 1, 0, 3)), [(0.75 + 3 * 0.25) / 4, (0.25 + 3 * 0.75) / 4])
+def test_the_shares_are_the_ratios_of_the_weights() -> None:
+    assert shares(Weights(0, 0, 0, 1, 0, 3)) == {"exposure": 0.25, "sharpness": 0.75}
+    assert shares(Weights(2, 2, 2, 2, 2, 2)) == pytest.approx(dict.fromkeys(vars(Weights(*[1] * 6)), 1 / 6))
 
 
 @pytest.mark.parametrize("weights", [Weights(0, 0, 0, 0, 0, 0), Weights(1, 1, 1, 1, 1, -1)])
 def test_weights_that_say_nothing_are_refused(weights: Weights) -> None:
     with pytest.raises(SrlabError, match="at least 0"):
-        score(GOOD, weights)
+        shares(weights)

@@ -104,6 +104,6 @@ def test_a_threshold_of_nought_is_not_drawn_on_a_logarithmic_axis(selection: Sel
 
 
 def test_a_set_used_as_it_is_says_so(selection: Selection, tmp_path: Path) -> None:
-    source = Folder(str(selection.roster[0][1].parent), None)
+    source = Folder(str(selection.candidates[0][1].parent), None)
     write_data_sheet(keep_all(source), "pool", tmp_path / "out")
     assert "used as they are" in (tmp_path / "out" / "selection.md").read_text()

@@ -60,6 +60,8 @@ VERDICTS = (
     "sharpness",
 )
 
+RANKED = ("side", "jpeg_quality", "blocking", "colourfulness", "sharpness", "exposure")  # in this order of summation
+
 
 @dataclass(frozen=True)
 class Criteria:
@@ -226,25 +228,22 @@ def upper_bounds(criteria: Criteria) -> dict[str, float]:
     return {"dark": criteria.max_dark, "bright": criteria.max_bright}
 
 
-def score(measures: np.ndarray, weights: Weights) -> np.ndarray:
-    """float64 (n,) in (0, 1): weighted mean of the ranks, each as a share of the pool, of those that passed.
+def shares(weights: Weights) -> dict[str, float]:
+    """What each rank counts in the score: adds up to 1, without those that count nothing.
 
-    Ranks (Borda 1781) because the measures have no common unit: no scale has to be guessed, and one extreme value,
-    such as the "sharpness" of noise, cannot outweigh all the others. Equal measures have equal ranks.
+    The score is the mean of the ranks (Borda 1781) because the measures have no common unit: no scale has to be
+    guessed, and one extreme value, such as the "sharpness" of noise, cannot outweigh all the others.
     """
-    ranked = {name: measures[name] for name in ("side", "jpeg_quality", "blocking", "colourfulness", "sharpness")}
-    ranked["exposure"] = -(measures["dark"] + measures["bright"])
-    shares: Mapping[str, float] = vars(weights)
-    total = sum(shares.values())
-    if total <= 0 or min(shares.values()) < 0:
+    given: Mapping[str, float] = vars(weights)
+    total = sum(given.values())
+    if total <= 0 or min(given.values()) < 0:
         raise SrlabError("the weights of the selection have to be at least 0, one of them above: mend params.yaml")
-    return sum((shares[name] / total * fractional_rank(values) for name, values in ranked.items()), np.zeros(1))
+    return {name: given[name] / total for name in RANKED if given[name]}
 
 
-def fractional_rank(values: np.ndarray) -> np.ndarray:
-    """float64 (n,) in (0, 1): share of the values below, half of the equal ones (itself among them) added."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum() - counts / 2)[inverse] / len(values)
+def exposure(measures: np.ndarray) -> np.ndarray:
+    """float32 (n,): minus the share of pixels that show nothing, so that high is good."""
+    return -(measures["dark"] + measures["bright"])
 
 
 def _block_features(grey: np.ndarray) -> tuple[float, float, float]:

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from srlab.data.candidates import Candidates
 from srlab.data.images import read_image
 from srlab.data.selection import Selection, WholeSet
-from srlab.data.selection_criteria import BEYOND, VERDICTS, failures, lower_bounds, upper_bounds
+from srlab.data.selection_criteria import BEYOND, VERDICTS, lower_bounds, upper_bounds
 from srlab.errors import SrlabError
 from srlab.files import replacing
 
@@ -47,13 +48,12 @@ def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -
 
 def selection_page(selection: Selection, name: str) -> str:
     """Markdown: how many were wanted and got, a table of what each criterion dropped, links to the pictures."""
-    counts, num = selection.counts(), len(selection.roster)
-    fails = {key: int(mask.sum()) for key, mask in failures(selection.measures, selection.criteria).items()}
+    counts, num, fails = selection.counts(), len(selection.candidates), selection.fails
     got, wanted = len(selection.chosen), selection.wanted
     short = "" if got == wanted else f" **{wanted} were wanted; no more meet the criteria.**"
     lines = [
         f"# Selection of `{name}`",
-        f"{got} of {num} candidates were chosen (seed {selection.roster.seed}).{short}",
+        f"{got} of {num} candidates were chosen (seed {selection.candidates.seed}).{short}",
         "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|\n"
         + "\n".join(
             f"| {key} | {_limit(selection, key)} | {counts[key]} | {counts[key] / num:.1%} | {fails.get(key, '')} |"
@@ -81,15 +81,10 @@ def criteria_figure(selection: Selection) -> Figure:
     figure = Figure(figsize=(13, 6), dpi=110, facecolor="white")
     figure.subplots_adjust(left=0.04, right=0.99, top=0.95, bottom=0.1, wspace=0.2, hspace=0.3)
     grid = figure.subplots(2, 4).ravel()
-    read = selection.measures["side"] > 0
-    passed = (selection.verdicts <= BEYOND)[read]
     limits = lower_bounds(selection.criteria) | upper_bounds(selection.criteria)
     for axes, (key, (title, _)) in zip(grid, TITLES.items(), strict=False):
-        values = np.nan_to_num(selection.measures[key][read].astype(np.float64))
-        _histogram(axes, values, passed, title, limits[key], logarithmic=key in ("side", "sharpness"))
-    _histogram(
-        grid[-1], selection.scores[selection.verdicts <= BEYOND], None, "score of those that passed", None, False
-    )
+        _histogram(axes, selection.candidates, key, title, limits[key], logarithmic=key in ("side", "sharpness"))
+    _histogram(grid[-1], selection.candidates, "score", "score of those that passed", None, logarithmic=False)
     handles, names = grid[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="lower center", ncols=3, frameon=False, fontsize=9)
@@ -146,47 +141,44 @@ def _middle(image: Image.Image) -> Image.Image:
 
 
 def _best_and_worst(selection: Selection, num: int = 2 * PER_ROW) -> list[tuple[str, list[Picture]]]:
-    beyond = np.flatnonzero(selection.verdicts == BEYOND)
-    lowest = beyond[np.argsort(selection.scores[beyond], kind="stable")][:num]
+    lowest = selection.candidates.ordered("score", BEYOND, slice(0, num), highest=False)
     rows = [
         ("Best of the chosen (score)", selection.chosen[:num]),
         ("Last of the chosen", selection.chosen[num:][-num:]),
         ("Lowest scores of those that meet every criterion, not chosen", lowest),
     ]
     return [
-        (head, [_picture(selection, int(p), f"{selection.scores[p]:.3f}") for p in places])
+        (head, [_picture(selection, place, f"{selection.candidates.value('score', place):.3f}") for place in places])
         for head, places in rows
-        if len(places)
+        if places
     ]
 
 
 def _dropped(selection: Selection) -> list[tuple[str, list[Picture]]]:
     """For each criterion eight of the dropped: the four nearest to its threshold, then the four farthest."""
     rows = []
-    for verdict, key in enumerate(VERDICTS):
-        places = np.flatnonzero(selection.verdicts == verdict)
-        if verdict <= BEYOND or not len(places):
+    for verdict, (key, num) in enumerate(selection.counts().items()):
+        if verdict <= BEYOND or not num:
             continue
-        values = selection.measures[key][places].astype(float) if key in TITLES else np.zeros(len(places))
-        nearest = places[np.argsort(values if key in upper_bounds(selection.criteria) else -values, kind="stable")]
-        shown = nearest if len(nearest) <= PER_ROW else [*nearest[: PER_ROW // 2], *nearest[-PER_ROW // 2 :]]
-        pictures = [_picture(selection, int(p), _value(selection, key, int(p))) for p in shown]
+        column = key if key in TITLES else "place"
+        highest = key in lower_bounds(selection.criteria)
+        half = PER_ROW // 2
+        shown = [slice(0, num)] if num <= PER_ROW else [slice(0, half), slice(num - half, num)]
+        places = [p for part in shown for p in selection.candidates.ordered(column, verdict, part, highest=highest)]
+        pictures = [_picture(selection, place, _value(selection, key, place)) for place in places]
         rows.append(
-            (
-                f"{key} {_limit(selection, key)}".strip() + f": {len(places)} dropped, the nearest and the farthest",
-                pictures,
-            )
+            (f"{key} {_limit(selection, key)}".strip() + f": {num} dropped, the nearest and the farthest", pictures)
         )
     return rows
 
 
 def _picture(selection: Selection, place: int, caption: str) -> Picture:
-    name, path = selection.roster[place]
+    name, path = selection.candidates[place]
     return path, name, caption
 
 
 def _value(selection: Selection, key: str, place: int) -> str:
-    return f"{selection.measures[key][place]:.{TITLES[key][1]}f}" if key in TITLES else ""
+    return f"{selection.candidates.value(key, place):.{TITLES[key][1]}f}" if key in TITLES else ""
 
 
 def _limit(selection: Selection, key: str) -> str:
@@ -197,24 +189,30 @@ def _limit(selection: Selection, key: str) -> str:
 
 
 def _histogram(
-    axes: Axes, values: np.ndarray, passed: np.ndarray | None, title: str, limit: float | None, logarithmic: bool
+    axes: Axes, candidates: Candidates, key: str, title: str, limit: float | None, *, logarithmic: bool
 ) -> None:
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    if not len(values):
+    ends = candidates.percentiles(key, [0.5, 99.5])
+    if not ends:
         return
-    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = ends
     if limit is not None:
         low, high = min(low, limit), max(high, limit)
     if logarithmic:
         low = max(low, high * 1e-4)
         axes.set_xscale("log")
     edges = np.geomspace(low, high, 41) if logarithmic and high > low else np.linspace(low, max(high, low + 1e-9), 41)
-    inside = np.clip(values, edges[0], edges[-1])
-    parts = [inside] if passed is None else [inside[passed], inside[~passed]]
+    passed, dropped = candidates.histogram(key, edges)
+    parts = [passed] if limit is None else [passed, dropped]
     axes.hist(
-        parts, edges, stacked=True, color=[PASSED, DROPPED][: len(parts)], label=["passed", "dropped"][: len(parts)]
+        [(edges[:-1] + edges[1:]) / 2] * len(parts),
+        edges.tolist(),
+        weights=parts,
+        stacked=True,
+        color=[PASSED, DROPPED][: len(parts)],
+        label=["passed", "dropped"][: len(parts)],
     )
     if limit is not None and (limit > 0 or not logarithmic):  # 0 drops none, and is nowhere on a logarithmic axis
         axes.axvline(limit, color=LIMIT, linewidth=1.5, label="threshold")
