@@ -11,6 +11,8 @@ METHODS = ("nearest", "bilinear", "bicubic", "lanczos3")
 class Interpolation:
     """An Upscaler: enlarges by MATLAB's imresize with `method`; SrlabError for an unknown one."""
 
+    num_parameters = 0
+
     def __init__(self, method: str, label: str) -> None:
         if method not in METHODS:
             raise SrlabError(f"there is no interpolation '{method}': set `method` to one of {', '.join(METHODS)}")

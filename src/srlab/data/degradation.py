@@ -43,6 +43,10 @@ class Bicubic:
         """Itself, whatever the name."""
         return self
 
+    def nominal(self) -> "DrawnImaging":
+        """What a method may assume of any image: D alone."""
+        return DrawnImaging(self.scale, "bicubic", {})
+
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H', W', C) HR cut to multiples of scale at the bottom right, and uint8 (H'/scale, W'/scale, C) LR.
 
@@ -110,7 +114,7 @@ class Imaging:
         """What happens to image `name`: only terms that are on have parameters, so that all off has none."""
 
         def uniform(key: str, low: float, high: float) -> float:
-            return low + (high - low) * _fraction(self.seed, name, key)
+            return low + (high - low) * fraction(self.seed, name, key)
 
         found: dict[str, float | str] = {}
         for key in ("rotation", "sigma", "length", "peak", "noise"):
@@ -126,9 +130,22 @@ class Imaging:
         if quality := round(uniform("quality", *self.quality)):
             found["quality"] = quality
         if self.kernel is not None:
-            found["kernel"] = hashlib.sha256(self.kernel.numpy().tobytes()).hexdigest()[:16]
+            found["kernel"] = _digest(self.kernel)
         if "peak" in found or "noise" in found:
-            found["noise_seed"] = int(_fraction(self.seed, name, "noise_seed") * 2**53)
+            found["noise_seed"] = int(fraction(self.seed, name, "noise_seed") * 2**53)
+        return DrawnImaging(self.scale, self.method, found, self.kernel)
+
+    def nominal(self) -> "DrawnImaging":
+        """What a method may assume of an image whose draw it does not know.
+
+        Round blur and noise in the middle of their ranges, and the kernel file, which is the same for every image.
+        Nothing that has a random direction (shift, rotation, motion blur, which way a blur is narrower): those are zero
+        on average. No JPEG, which is not linear.
+        """
+        middles = {key: sum(getattr(self, key)) / 2 for key in ("sigma", "peak", "noise")}
+        found: dict[str, float | str] = {key: middle for key, middle in middles.items() if middle}
+        if self.kernel is not None:
+            found["kernel"] = _digest(self.kernel)
         return DrawnImaging(self.scale, self.method, found, self.kernel)
 
 
@@ -140,6 +157,16 @@ class DrawnImaging:
     method: str
     parameters: Mapping[str, float | str]
     kernel: Tensor | None = None  # of the file that parameters["kernel"] is the digest of
+
+    @property
+    def variance(self) -> float:
+        """Of n per pixel and channel, white being 1: rounding to 8 bit, Gaussian noise, Poisson noise of a mid-grey.
+
+        What JPEG does is not counted: it depends on the picture.
+        """
+        rounding, noise = 1 / 12, float(self.parameters.get("noise", 0)) ** 2
+        peak = float(self.parameters.get("peak", 0))
+        return (rounding + noise) / 255**2 + (0.5 / peak if peak else 0.0)
 
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H', W', C) HR cut like Bicubic's, and uint8 (H'/scale, W'/scale, C) LR, rounded once at the end.
@@ -163,19 +190,39 @@ def observe(x: Tensor, draws: Sequence[DrawnImaging]) -> Tensor:
     Sides are multiples of scale; scale, method and kernel are those of the first draw. M and B, which need no more,
     are computed in float32; D and n in float64.
     """
-    scale, method, kernel = draws[0].scale, draws[0].method, draws[0].kernel
-
-    def column(key: str) -> Tensor:
-        return torch.tensor([float(draw.parameters.get(key, 0)) for draw in draws], dtype=torch.float64).to(x.device)
-
-    if any(draw.parameters.keys() & {"rotation", "shift_right", "sigma", "length", "kernel"} for draw in draws):
-        scene = move(x.float(), torch.stack([column("shift_right"), column("shift_down")], dim=1), column("rotation"))
-        scene = gaussian_blur(scene, column("sigma"), column("anisotropy"), column("sigma_angle"))
-        scene = motion_blur(scene, column("length"), column("length_angle"))
-        x = (scene if kernel is None else convolve(scene, kernel[None])).double()
-    x = imresize(x, scale=1 / scale, method=method)
+    x = expected(x, draws, scene_dtype=torch.float32)
     seeds = [int(draw.parameters.get("noise_seed", 0)) for draw in draws]
-    return jpeg(gaussian(poisson(x, column("peak"), seeds), column("noise"), seeds), column("quality"))
+    peak, noise, quality = (_column(draws, key, x) for key in ("peak", "noise", "quality"))
+    return jpeg(gaussian(poisson(x, peak, seeds), noise, seeds), quality)
+
+
+def expected(x: Tensor, draws: Sequence[DrawnImaging], scene_dtype: torch.dtype) -> Tensor:
+    """DBM of a batch, L without its noise: (B, C, H, W) float, any range -> (B, C, H/scale, W/scale) of that dtype.
+
+    Linear in x, and autograd goes through it: what makes the LR images is what reconstruction inverts. M and B are
+    computed in `scene_dtype`, D in the dtype of x; otherwise as `observe`.
+    """
+    scale, method, kernel = draws[0].scale, draws[0].method, draws[0].kernel
+    if any(draw.parameters.keys() & {"rotation", "shift_right", "sigma", "length", "kernel"} for draw in draws):
+        rotation, sigma, anisotropy, sigma_angle, length, length_angle = (
+            _column(draws, key, x)
+            for key in ("rotation", "sigma", "anisotropy", "sigma_angle", "length", "length_angle")
+        )
+        shift = torch.stack([_column(draws, key, x) for key in ("shift_right", "shift_down")], dim=1)
+        scene = move(x.to(scene_dtype), shift, rotation)
+        scene = gaussian_blur(scene, sigma, anisotropy, sigma_angle)
+        scene = motion_blur(scene, length, length_angle)
+        x = (scene if kernel is None else convolve(scene, kernel[None])).to(x.dtype)
+    return imresize(x, scale=1 / scale, method=method)
+
+
+def _column(draws: Sequence[DrawnImaging], key: str, like: Tensor) -> Tensor:
+    """float64 (B,) of one parameter on the device of `like`, 0 where a draw does not have it."""
+    return torch.tensor([float(draw.parameters.get(key, 0)) for draw in draws], dtype=torch.float64).to(like.device)
+
+
+def _digest(kernel: Tensor) -> str:
+    return hashlib.sha256(kernel.numpy().tobytes()).hexdigest()[:16]
 
 
 def _pillow(hr: np.ndarray, scale: int, kernel: Image.Resampling) -> np.ndarray:
@@ -214,7 +261,7 @@ def _range(
     return float(low), float(high)
 
 
-def _fraction(seed: int, name: str, key: str) -> float:
+def fraction(seed: int, name: str, key: str) -> float:
     """A number in [0, 1) that looks random but is a function of its arguments alone, with every version of numpy."""
     digest = hashlib.sha256(f"{seed}/{name}/{key}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

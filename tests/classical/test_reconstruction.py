@@ -1,0 +1,211 @@
+"""What all reconstruction methods share: colour, what they assume, what they refuse, what they gain."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from skimage.data import astronaut
+from torch import Tensor
+
+from srlab.classical.burst import Burst
+from srlab.classical.ibp import IBP
+from srlab.classical.map_huber import MapHuber
+from srlab.classical.map_tv import MapTV
+from srlab.classical.observation import Frame, observation
+from srlab.classical.pocs import POCS
+from srlab.classical.reconstruction import Reconstruction
+from srlab.data.colour import rgb_to_ycbcr
+from srlab.data.degradation import Bicubic, DrawnImaging, Imaging
+from srlab.data.images import read_image
+from srlab.data.resample import imresize, to_uint8
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics import psnr
+from srlab.evaluation.protocol import to_luma
+from srlab.models.network import Upscaler
+
+ROOT = Path(__file__).parents[2]
+PARAMS = ROOT / "conf/profile/quick.yaml"
+NAMES = ("ibp", "pocs", "map_tv", "map_huber")
+MAKERS: dict[str, Callable[[Bicubic | Imaging], Reconstruction]] = {
+    "ibp": lambda d: IBP(d, "IBP", 20, "bicubic"),
+    "pocs": lambda d: POCS(d, "POCS", 20, 0.5, 1.5, 1.9),
+    "map_tv": lambda d: MapTV(d, "MAP-TV", 60, 5.0, 1.0),
+    "map_huber": lambda d: MapHuber(d, "MAP-Huber", 60, 30.0, 0.01, 1.0),
+}
+every_method = pytest.mark.parametrize("name", NAMES)
+HR = astronaut()[:144, 160:304]
+
+
+def pixels(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def score(sr: Tensor, hr: np.ndarray, scale: int = 4) -> float:
+    """PSNR in dB of luma without border, as in the tables."""
+    return psnr(to_luma(to_uint8(sr[0].permute(1, 2, 0)).numpy()), to_luma(hr), scale).item()
+
+
+@every_method
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_scale_beats_bicubic(name: str, scale: int, channels: int) -> None:
+    hr, lr = Bicubic(scale)(HR[..., :channels])
+    method = MAKERS[name](Bicubic(scale))
+    assert isinstance(method, Upscaler)
+    sr = method.upscale(pixels(lr), scale)
+    assert sr.shape == (1, *np.moveaxis(hr, 2, 0).shape)
+    assert 0 <= sr.min() <= sr.max() <= 1
+    assert score(sr, hr, scale) > score(imresize(pixels(lr), scale=scale).clamp(0, 1), hr, scale)
+
+
+@every_method
+def test_a_blur_and_noise_that_it_is_told_of_is_undone(name: str) -> None:
+    def always(value: float) -> dict[str, float]:
+        return {"min": value, "max": value}
+
+    off = always(0)
+    blurred = Imaging(4, 0, "bicubic", off, off, always(1.6), off, off, None, off, always(1.0), off)
+    hr, lr = blurred.draw("astronaut")(HR)
+    told, untold = (MAKERS[name](degradation).upscale(pixels(lr), 4) for degradation in (blurred, Bicubic(4)))
+    plain = imresize(pixels(lr), scale=4).clamp(0, 1)
+    assert score(told, hr) > score(plain, hr) + 1
+    assert score(told, hr) > score(untold, hr) + 0.3
+
+
+@every_method
+def test_four_frames_are_better_than_one(name: str) -> None:
+    frames = Burst(4, 0, 4, 1.2, 1.0)("astronaut", HR)
+    one, four = (MAKERS[name](Bicubic(4)).fuse(frames[:count]) for count in (1, 4))
+    plain = imresize(frames[0].lr, scale=4).clamp(0, 1)
+    assert score(four, HR) > score(plain, HR) + 1  # the demand of the comparison
+    assert score(four, HR) > score(one, HR) + 0.3
+
+
+@every_method
+def test_chroma_is_bicubic_and_luma_that_of_the_grey_image(name: str) -> None:
+    lr = pixels(Bicubic(4)(HR)[1]) * 0.5 + 0.25  # no colour at the ends of the range, where clipping would mix them
+    method = MAKERS[name](Bicubic(4))
+    found = rgb_to_ycbcr(method.upscale(lr, 4))
+    expected = imresize(rgb_to_ycbcr(lr)[:, 1:], scale=4)
+    torch.testing.assert_close(found[:, 1:], expected, rtol=0, atol=1e-5)  # float32 there and back
+
+
+@every_method
+def test_the_noise_of_luma_is_less_than_that_of_its_channels(name: str) -> None:
+    class Listening(Reconstruction):
+        def reconstruct(self, frames):
+            self.heard = frames
+            return imresize(frames[0].lr, scale=4)
+
+    method = Listening(Bicubic(4), "listening", 1)
+    noise = torch.randn(1, 3, 300, 300, generator=torch.Generator().manual_seed(0)) * 0.02
+    method.fuse([Frame(0.5 + noise, method.nominal, 0.02**2)])
+    frame = method.heard[0]
+    # 90,000 samples: the relative standard error of a variance is 0.5 %
+    assert frame.lr.var().item() == pytest.approx(frame.variance, rel=0.02)
+
+
+def test_it_assumes_the_middle_of_what_the_degradation_may_do() -> None:
+    off, ranged = {"min": 0, "max": 0}, {"min": 0.2, "max": 2.0}
+    degradation = Imaging(4, 0, "bicubic", off, off, ranged, off, off, None, off, off, off)
+    assert IBP(degradation, "IBP", 5, "bicubic").nominal.draw == degradation.nominal()
+
+
+@every_method
+def test_another_scale_is_refused(name: str) -> None:
+    with pytest.raises(SrlabError, match="inverts a degradation by 4, asked for x3"):
+        MAKERS[name](Bicubic(4)).upscale(torch.rand(1, 1, 8, 8), 3)
+
+
+def test_frames_that_do_not_go_together_are_refused() -> None:
+    operator = observation(DrawnImaging(4, "bicubic", {}))
+    frames = [Frame(torch.rand(1, 1, 8, width), operator, 0.0) for width in (8, 9)]
+    with pytest.raises(SrlabError, match=r"\(1, 1, 8, 8\) x4, \(1, 1, 8, 9\) x4"):
+        MAKERS["ibp"](Bicubic(4)).fuse(frames)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 8, 8), (3, 8, 8)])
+def test_other_channels_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(SrlabError, match="images must be"):
+        MAKERS["ibp"](Bicubic(4)).upscale(torch.rand(shape), 4)
+
+
+@every_method
+def test_no_iterations_are_refused(name: str) -> None:
+    arguments = {"ibp": ("bicubic",), "pocs": (1.0, 2.0, 1.0), "map_tv": (1.0, 1.0), "map_huber": (1.0, 0.1, 1.0)}[name]
+    with pytest.raises(SrlabError, match="0 iterations: let it have at least 1"):
+        type(MAKERS[name](Bicubic(2)))(Bicubic(2), name, 0, *arguments)
+
+
+@every_method
+@pytest.mark.parametrize("kind", ["bicubic", "classical", "full"])
+def test_the_config_builds_it_around_the_degradation_of_the_lr_images(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    monkeypatch.chdir(tmp_path)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        method = instantiate(compose("evaluate", [f"model={name}", f"degrade.kind={kind}", "scale=3"]).model.method)
+    assert isinstance(method, type(MAKERS[name](Bicubic(3))))
+    assert method.nominal.scale == 3
+    terms = {"bicubic": set(), "classical": {"sigma", "noise"}, "full": {"sigma", "noise"}}
+    assert method.nominal.draw.parameters.keys() == terms[kind]
+
+
+# On the public sets, with the numbers of the profile.
+
+
+@pytest.fixture
+def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Reconstruction]:
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    monkeypatch.chdir(tmp_path)
+
+    def made(name: str) -> Reconstruction:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return instantiate(compose("evaluate", [f"model={name}", "scale=4", "degrade.kind=bicubic"]).model.method)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def set5() -> list[np.ndarray]:
+    folder = os.environ.get("SRLAB_DATASETS")
+    if not folder:
+        pytest.skip("SRLAB_DATASETS is unset: no Set5 to measure on")
+    images = [read_image(path) for path in sorted((Path(folder) / "Set5").glob("*.png"))]
+    assert len(images) == 5
+    return images
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "least"), [("ibp", 29.1), ("pocs", 28.6), ("map_tv", 28.9), ("map_huber", 28.9)])
+def test_set5_is_enlarged_better_than_by_bicubic(
+    name: str, least: float, tuned: Callable[[str], Reconstruction], set5: list[np.ndarray]
+) -> None:
+    """Bicubic has 28.42 dB. 29.1 lies just below what others have measured for back-projection (29.20)."""
+    method = tuned(name)
+    pairs = [Bicubic(4)(image) for image in set5]
+    assert fmean(score(method.upscale(pixels(lr), 4), hr) for hr, lr in pairs) > least
+
+
+@pytest.mark.data
+@every_method
+def test_four_frames_of_set5_beat_bicubic_of_one_by_more_than_1_db(
+    name: str, tuned: Callable[[str], Reconstruction], set5: list[np.ndarray]
+) -> None:
+    numbers = yaml.safe_load(PARAMS.read_text())["frames"]
+    burst = Burst(4, 42, **numbers)
+    gains = []
+    for index, image in enumerate(set5):
+        hr, _ = Bicubic(4)(image)
+        frames = burst(str(index), hr)
+        plain = score(imresize(frames[0].lr, scale=4).clamp(0, 1), hr)
+        gains.append(score(tuned(name).fuse(frames), hr) - plain)
+    assert fmean(gains) > 1
