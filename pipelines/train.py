@@ -20,8 +20,9 @@ def main(cfg: DictConfig) -> None:
     from srlab.stage import numbers
     from srlab.tracking import remembered_run
     from srlab.training.curves import write_history
-    from srlab.training.fit import fit, use_threads
+    from srlab.training.fit import fit
     from srlab.training.resume import fingerprint, work_folder
+    from srlab.training.threads import use_threads
 
     pl.seed_everything(cfg.seed, verbose=False)
     use_threads(cfg.num_threads)

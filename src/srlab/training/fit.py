@@ -95,16 +95,6 @@ def _best(module: Any, history: History, work: Path) -> Fitted:
     return Fitted(module.generator, int(checkpoint["epoch"]), history.rows)
 
 
-def use_threads(num_threads: int) -> None:
-    """Compute on so many CPU threads; 0 leaves torch's choice, all cores.
-
-    A fixed number makes weights independent of how many cores there are, and small networks lose little by one: two
-    threads that other processes keep from running together spend most of their time waiting for each other.
-    """
-    if num_threads:
-        torch.set_num_threads(num_threads)
-
-
 def quiet_lightning() -> None:
     """Silence what Lightning says at every start and nobody can act on."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning.utilities.rank_zero"):

@@ -1,0 +1,37 @@
+"""Stage train_examples@E: learn the dictionary of one example-based method.
+
+Also the script of sweeps: `python pipelines/train_examples.py -m model=anr examples.anr.neighbours=20,40,80`.
+"""
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("train_examples")
+def main(cfg: DictConfig) -> None:
+    from hydra.utils import instantiate
+
+    from srlab.examples.dictionary import save_dictionary
+    from srlab.examples.training import training_store
+    from srlab.files import write_json
+    from srlab.stage import numbers
+    from srlab.training.threads import use_threads
+
+    use_threads(cfg.num_threads)
+    name, output = cfg.model.name, output_folder()
+    store = training_store(cfg.folder, cfg.scale)
+    config = numbers(cfg.model.learner) | {"scale": cfg.scale}
+    tracker = instantiate(cfg.tracking).start(name, {"srlab.method": name}, config)
+    with tracker.closing():
+        tracker.dataset(cfg.folder, store.digest)
+        learned = instantiate(cfg.model.learner)(store, tracker.metrics)
+        facts = {"method": name, "scale": str(cfg.scale), "data": store.digest}
+        save_dictionary(output / "dictionary.safetensors", learned.tensors, facts)
+        write_json(output / "run.json", {"run_id": tracker.run_id})
+        tracker.scores(learned.facts)
+        tracker.artifact(output / "dictionary.safetensors", "checkpoint")
+
+
+if __name__ == "__main__":
+    main()
