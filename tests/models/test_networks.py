@@ -11,21 +11,36 @@ from torch import Tensor, nn
 
 from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
+from srlab.models.fsrcnn import FSRCNN
 from srlab.models.network import Network, Upscaler
 from srlab.models.srcnn import SRCNN
 from srlab.models.srresnet import SRResNet
 from srlab.models.trained import Trained
+from srlab.models.vdsr import VDSR
+
+
+def stirred(net: DRCN) -> DRCN:
+    """`net` with a recursion that is no longer the identity, through which nothing would spread."""
+    nn.init.kaiming_normal_(net.recursion.weight, generator=torch.Generator().manual_seed(0))
+    return net
+
 
 NETWORKS: dict[str, Callable[[int], Network]] = {
     "srcnn-9-1-5": lambda scale: SRCNN(scale, "9-1-5", "default"),
     "srcnn-9-5-5": lambda scale: SRCNN(scale, "9-5-5", "default"),
+    "fsrcnn": lambda scale: FSRCNN(scale, d=56, s=12, m=4),
     "espcn": ESPCN,
+    "vdsr": lambda scale: VDSR(scale, num_layers=6, num_features=8),
+    "drcn": lambda scale: stirred(DRCN(scale, num_recursions=4, num_features=8, alpha_epochs=1)),
     "srresnet": lambda scale: SRResNet(scale, num_blocks=2, num_features=8),
 }
 # An output pixel of x2 depends on the input pixels this far from its own, from the kernels alone: SRCNN 6 and 8 output
-# pixels and 2 taps of the bicubic; ESPCN 2 + 1 + 1; SRResNet 4 + 2 per block + 1 + 1, then 4 output pixels.
-REACH = {"srcnn-9-1-5": 5, "srcnn-9-5-5": 6, "espcn": 4, "srresnet": 12}
+# pixels and 2 taps of the bicubic, VDSR 6 and DRCN 8 likewise; FSRCNN 2 + 4 * 1 and 4 output pixels; ESPCN 2 + 1 + 1;
+# SRResNet 4 + 2 per block + 1 + 1, then 4 output pixels.
+REACH = {"srcnn-9-1-5": 5, "srcnn-9-5-5": 6, "fsrcnn": 8, "espcn": 4, "vdsr": 5, "drcn": 6, "srresnet": 12}
+VARIANTS = {"vdsr": "6 layers, 8 channels", "drcn": "4 recursions, 8 channels", "srresnet": "2 blocks, 8 channels"}
 every_network = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 every_scale = pytest.mark.parametrize("scale", [2, 3, 4])
 
@@ -185,10 +200,10 @@ def test_upscale_answers_in_the_dtype_of_the_image() -> None:
 
 
 @every_network
-def test_networks_as_published_name_no_variant(build: Callable[[int], Network]) -> None:
-    net = build(2)
-    expected = "2 blocks, 8 channels" if isinstance(net, SRResNet) else ""
-    assert net.variant == expected
+def test_networks_name_how_they_differ_from_the_published(
+    build: Callable[[int], Network], request: pytest.FixtureRequest
+) -> None:
+    assert build(2).variant == VARIANTS.get(request.node.callspec.id, "")
 
 
 def test_every_method_is_an_upscaler(tmp_path) -> None:

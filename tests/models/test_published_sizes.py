@@ -5,10 +5,13 @@ import torch
 from torch import nn
 
 from srlab.errors import SrlabError
+from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
+from srlab.models.fsrcnn import FSRCNN
 from srlab.models.srcnn import SRCNN
 from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
+from srlab.models.vdsr import VDSR
 
 
 def num_parameters(net: nn.Module) -> int:
@@ -19,6 +22,53 @@ def num_parameters(net: nn.Module) -> int:
 def test_srcnn_has_the_published_number_of_weights(kernels: str, num_weights: int) -> None:
     # Dong et al. 2016, sec. 4.3.2, which leaves the 64 + 32 + 1 biases out
     assert num_parameters(SRCNN(4, kernels, "paper")) == num_weights + 97
+
+
+def num_filter_weights(net: nn.Module) -> int:
+    """Without biases, slopes and other vectors."""
+    return sum(parameter.numel() for parameter in net.parameters() if parameter.ndim == 4)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_fsrcnn_has_the_published_number_of_weights_at_every_scale(scale: int) -> None:
+    assert num_filter_weights(FSRCNN(scale, d=56, s=12, m=4)) == 12_464  # Dong et al. 2016, table 1
+
+
+def test_fsrcnn_is_as_large_as_reported() -> None:
+    # 12,637 in later comparisons: the weights and 56 + 12 + 4 * 12 + 56 + 1 biases; the slopes of the seven PReLUs,
+    # one each as in the authors' models, are counted by nobody
+    net = FSRCNN(4, d=56, s=12, m=4)
+    slopes = [parameter for layer in net.modules() if isinstance(layer, nn.PReLU) for parameter in layer.parameters()]
+    assert sum(slope.numel() for slope in slopes) == 7
+    assert num_parameters(net) - 7 == 12_637
+
+
+def test_fsrcnn_as_published_names_no_variant() -> None:
+    assert FSRCNN(4, d=56, s=12, m=4).variant == ""
+    assert FSRCNN(4, d=32, s=5, m=1).variant == "d=32, s=5, m=1"
+
+
+def test_vdsr_is_as_large_as_reported() -> None:
+    assert num_parameters(VDSR(4, num_layers=20, num_features=64)) == 665_921  # Ahn et al. 2018, with biases: "665K"
+
+
+def test_vdsr_as_published_names_no_variant() -> None:
+    assert VDSR(4, num_layers=20, num_features=64).variant == ""
+
+
+def test_drcn_is_as_large_as_reported() -> None:
+    net = DRCN(4, num_recursions=16, num_features=256, alpha_epochs=1)
+    assert num_filter_weights(net) == 1_774_080  # "1,774K" in Ahn et al. 2018: without biases, each filter once
+    assert num_parameters(net) == 1_774_080 + 4 * 256 + 1 + 16  # biases, weights of the recursions
+
+
+def test_drcn_as_published_names_no_variant() -> None:
+    assert DRCN(4, num_recursions=16, num_features=256, alpha_epochs=1).variant == ""
+
+
+def test_more_recursions_cost_no_more_weights() -> None:
+    few, many = (DRCN(2, num_recursions=number, num_features=8, alpha_epochs=1) for number in (1, 9))
+    assert num_filter_weights(few) == num_filter_weights(many)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

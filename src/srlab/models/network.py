@@ -1,9 +1,10 @@
 """What every network offers: pixels in, pixels out, grey or colour."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 from srlab.data.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.data.resample import imresize
@@ -15,6 +16,11 @@ class Upscaler(Protocol):
     """A named method that enlarges images; networks with weights and classical methods look alike from here."""
 
     label: str
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the method has learned; 0 for one that learns nothing."""
+        ...
 
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """(B, C, h, w) in [0, 1] to (B, C, h*scale, w*scale) in [0, 1], C = 1 (grey) or 3 (RGB)."""
@@ -37,6 +43,20 @@ class Network(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """(B, channels, h, w) in [0, 1] to (B, channels, h*scale, w*scale), about [0, 1] and not clamped."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def training_loss(self, lr: Tensor, hr: Tensor, epoch: int) -> Tensor:
+        """What training minimizes, scalar, of LR (B, channels, h, w) and HR in [0, 1]: the MSE of the enlarged image.
+
+        A network whose paper has another loss overrides this; `epoch` counts from 0.
+        """
+        return mse_loss(self(lr), hr)
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """All parameters with their learning rates, as torch's optimizers take them: `lr` for the first group.
+
+        A network whose paper trains some layers more slowly overrides this.
+        """
+        return [{"params": list(self.parameters()), "lr": lr}]
 
     @torch.no_grad()
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
@@ -76,3 +96,12 @@ class Network(nn.Module):
         weight = next(self.parameters())
         with torch.autocast(weight.device.type, enabled=False):
             return self(lr.to(weight.device, weight.dtype)).to(lr.device, lr.dtype)
+
+
+def half_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
+    """1/2 ||HR - SR||^2, scalar: summed over the pixels of a patch (C, H, W), averaged over the batch.
+
+    VDSR and DRCN are defined with it (Kim et al. 2016). Plain gradient descent is not indifferent to the factor between
+    it and the MSE, half the number of values in a patch: their learning rates would be some 800 times too small.
+    """
+    return 0.5 * mse_loss(sr, hr) * hr[0].numel()

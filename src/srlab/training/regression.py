@@ -1,5 +1,6 @@
 """Training against a pixel loss: SRCNN, ESPCN, SRResNet and every other network without a discriminator."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,22 +13,28 @@ from srlab.models.network import Network
 from srlab.training.schedules import Schedule, step_schedules
 from srlab.training.validation import luma_scores
 
+MakeOptimizer = Callable[..., torch.optim.Optimizer]  # called with parameter groups and `lr`
+
 
 class Regression(pl.LightningModule):
-    """Minimize the MSE between SR and HR, (B, C, H, W) in [0, 1], with Adam (An et al. 2022, sec. 4.4).
+    """Minimize the network's training loss, the MSE between SR and HR (B, C, H, W) in [0, 1] unless it has its own.
 
-    A network of one channel learns on luma, one of three on RGB. Logs train/loss, val/loss, val/psnr, val/ssim.
+    A network of one channel learns on luma, one of three on RGB. Logs train/loss, val/loss (always the MSE), val/psnr,
+    val/ssim.
 
     Args:
-        lr: Adam's first learning rate (1e-3 in the paper).
+        lr: the first learning rate (1e-3 in An et al. 2022, sec. 4.4).
         schedule: makes the learning-rate schedule of an optimizer; stepped once an epoch with val/psnr.
+        optimizer: makes the optimizer (Adam there).
     """
 
     monitor = "val/psnr"
 
-    def __init__(self, net: Network, lr: float, schedule: Schedule) -> None:
+    def __init__(
+        self, net: Network, lr: float, schedule: Schedule, optimizer: MakeOptimizer = torch.optim.Adam
+    ) -> None:
         super().__init__()
-        self.net, self.lr, self.schedule = net, lr, schedule
+        self.net, self.lr, self.schedule, self.make_optimizer = net, lr, schedule, optimizer
 
     @property
     def generator(self) -> Network:
@@ -36,7 +43,7 @@ class Regression(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         lr, hr = self._channels(batch)
-        loss = mse_loss(self.net(lr), hr)
+        loss = self.net.training_loss(lr, hr, self.current_epoch)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(lr), sync_dist=True)
         return loss
 
@@ -54,7 +61,7 @@ class Regression(pl.LightningModule):
         """Nothing: see `step_schedules`."""
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=self.lr)
+        optimizer = self.make_optimizer(self.net.parameter_groups(self.lr), lr=self.lr)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.schedule(optimizer), "monitor": self.monitor, "strict": False},
