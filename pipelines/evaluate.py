@@ -1,4 +1,7 @@
-"""Stages baseline@C, evaluate@M and evaluate_gan@G: score one method on every test set, keep some of its images."""
+"""Score one method on every test set, measure what it costs, keep some of its images.
+
+Stages baseline@C, reconstruct@R, evaluate_examples@E, evaluate@M and evaluate_gan@G.
+"""
 
 from pathlib import Path
 
@@ -9,12 +12,14 @@ from srlab.stage import output_folder, stage
 
 @stage("evaluate")
 def main(cfg: DictConfig) -> None:
+    import torch
     from hydra.utils import instantiate
 
     from srlab.data.pairs import PairStore
     from srlab.evaluation.benchmark import evaluate
     from srlab.evaluation.canary import check
-    from srlab.evaluation.scores import image_rows, set_scores
+    from srlab.evaluation.cost import measure
+    from srlab.evaluation.scores import cost_scores, image_rows, set_scores
     from srlab.files import write_json
     from srlab.tracking import remembered_run
 
@@ -23,15 +28,18 @@ def main(cfg: DictConfig) -> None:
     check(stores, cfg.scale, bicubic_lr=all(store.degradation.startswith("Bicubic") for store in stores.values()))
     method = instantiate(cfg.model.method)
     samples = output / "samples" / name
-    scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples)
-    write_json(output / "metrics" / f"{name}.json", scores)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples, device)
+    cost = measure(method, cfg.scale, device)
+    write_json(output / "metrics" / f"{name}.json", scores | {"branch": cfg.model.branch})
+    write_json(output / "costs" / f"{name}.json", cost)
 
     tracker = instantiate(cfg.tracking).start(
         name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained))
     )
     with tracker.closing():
         tracker.tags({"srlab.label": scores["label"], "srlab.protocol": scores["protocol"]})
-        tracker.scores(set_scores(scores))
+        tracker.scores(set_scores(scores) | cost_scores(cost))
         tracker.table(image_rows(scores), "test_scores.json")
         tracker.artifact(samples, "test_images")
 

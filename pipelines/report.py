@@ -14,26 +14,39 @@ def main(cfg: DictConfig) -> None:
     from srlab.data.pairs import PairStore
     from srlab.evaluation.scores import set_scores
     from srlab.files import read_json
+    from srlab.report import bursts
     from srlab.report.audit import paper_remarks
+    from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published
-    from srlab.report.page import comparison, curves, training_set_note, write_page
+    from srlab.report.page import comparison, curves, set_titles, training_set_note, write_page
     from srlab.report.table import rows, summary
 
     output = output_folder()
-    trained = [*cfg.models, *cfg.gans]
-    metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in [*cfg.classical, *trained]]
-    notes = [training_set_note(cfg.train_on, read_json(Path(cfg.manifest))), *paper_remarks()]
-    table = summary(metrics, paper_table(), notes, published())
+    networks = [*cfg.models, *cfg.gans]
+    methods = [*cfg.classical, *cfg.reconstruction, *cfg.examples, *networks]
+    metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in methods]
+    costs = {name: read_json(Path(cfg.costs, f"{name}.json")) for name in methods}
+    manifests = {
+        name: read_json(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
+    }
+    trained_on = [name for name, one in cfg.datasets.items() if one.role == "train"]
+    notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]
+    several = read_json(Path(cfg.bursts, "scores.json"))
+    titles, sections = set_titles(manifests), [bursts.section(several)]
+    table = summary(metrics, paper_table(), notes, published(), costs, titles, sections)
     figures = {
         "comparison": comparison(metrics, PairStore(Path(cfg.figure_pairs)), Path(cfg.samples), cfg.figure),
-        "training_curves": curves(metrics, Path(cfg.trained), trained),
+        "quality_and_time": quality_and_time(metrics, costs, cfg.figure.figure_set),
+        "family_tree": family_tree(metrics, cfg.figure.figure_set),
+        "frames": bursts.picture(several, Path(cfg.bursts), cfg.figure.figure_set, cfg.figure.crop_size),
+        "training_curves": curves(metrics, Path(cfg.trained), networks),
     }
     write_page(output, table, figures)
 
     tracker = instantiate(cfg.tracking).start("comparison", {"srlab.method": "comparison"}, {"scale": cfg.scale})
     with tracker.closing():
         tracker.describe(table, [one["method"] for one in metrics])
-        tracker.table(rows(metrics), "comparison.json")
+        tracker.table(rows(metrics, costs), "comparison.json")
         tracker.scores({f"{one['method']}/{key}": value for one in metrics for key, value in set_scores(one).items()})
         tracker.artifact(output / "summary.md", "")
         tracker.artifact(output / "figures", "figures")

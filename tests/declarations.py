@@ -108,7 +108,10 @@ def covered(name: str, declared: frozenset[str], separator: str) -> bool:
 
 
 def _chains(tree: ast.Module, problems: list[str]) -> tuple[set[Keys], set[Keys]]:
-    """The paths a.b.c of all `cfg.a.b.c`, and of those in `instantiate(cfg.a.b.c, ...)`; a bare `cfg` is a problem."""
+    """The paths a.b.c of all `cfg.a.b.c`, and of those in `instantiate(cfg.a.b.c, ...)`; a bare `cfg` is a problem.
+
+    `cfg.a.b[name]` counts as all of a.b.
+    """
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     used, instantiated = set(), set()
     for name in ast.walk(tree):
@@ -123,6 +126,8 @@ def _chains(tree: ast.Module, problems: list[str]) -> tuple[set[Keys], set[Keys]
             problems.append(f"line {name.lineno}: cfg is passed on whole, so that nobody sees which keys are read")
             continue
         used.add(path)
+        if isinstance(parent, ast.Subscript) and parent.value is node:  # any of the things in it
+            node, parent = parent, parents[parent]
         if isinstance(parent, ast.Call) and getattr(parent.func, "id", "") == "instantiate" and node in parent.args[:1]:
             instantiated.add(path)
     return used, instantiated

@@ -21,7 +21,9 @@ PROFILES = {path.stem: path for path in sorted((ROOT / "conf/profile").glob("*.y
 MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"))}
 NETWORKS = [name for name, path in MODELS.items() if "net" in yaml.safe_load(path.read_text())]
 GANS = [name for name, path in MODELS.items() if "Adversarial" in path.read_text()]
-CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS)]
+EXAMPLES = [name for name, path in MODELS.items() if "learner" in yaml.safe_load(path.read_text())]
+CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES)]
+KINDS = ("classical", "reconstruction", "examples", "models", "gans")  # maps of params.yaml with a line per method
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
@@ -82,7 +84,7 @@ def test_profiles_have_the_same_top_level_keys(profile: str) -> None:
 @every_profile
 def test_every_method_of_a_profile_has_a_yaml(profile: str) -> None:
     params = yaml.safe_load(PROFILES[profile].read_text())
-    assert {*params["models"], *params["gans"], *params["classical"]} <= set(MODELS)
+    assert {name for kind in KINDS for name in params[kind]} <= set(MODELS)
 
 
 @every_profile
@@ -97,6 +99,7 @@ def test_a_profile_names_only_what_it_has(profile: str) -> None:
     roles = {name: entry["role"] for name, entry in params["datasets"].items()}
     assert roles[params["train_on"]] == "train"
     assert roles[params["report"]["figure_set"]] == "test"
+    assert {roles[entry["train_on"]] for entry in params["examples"].values()} == {"train"}
     assert {entry["schedule"] for entry in [*params["models"].values(), *params["gans"].values()]} <= set(
         params["schedules"]
     )
@@ -112,6 +115,16 @@ def test_a_root_config_and_params_share_no_key(file: Path) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_is_called_like_its_file(bench: Path, model: str) -> None:
     assert config("evaluate", f"model={model}").model.name == model
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_has_a_place_in_the_family_tree(bench: Path, model: str) -> None:
+    assert config("evaluate", f"model={model}").model.branch.partition(" / ")[0] in (
+        "Interpolation",
+        "Reconstruction",
+        "Example-based learning",
+        "Deep learning",
+    )
 
 
 @pytest.mark.parametrize("model", CLASSICAL)
@@ -139,7 +152,8 @@ def test_a_module_learns_with_the_numbers_of_its_line(bench: Path, model: str) -
     module = instantiate(config("train", f"model={model}", f"models.{model}.lr=0.125").model.module)
     optimizer = module.configure_optimizers()["optimizer"]
     assert optimizer.param_groups[0]["lr"] == 0.125
-    assert {id(p) for p in optimizer.param_groups[0]["params"]} == {id(p) for p in module.net.parameters()}
+    learned = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(learned) == sorted(id(p) for p in module.net.parameters())
 
 
 @pytest.mark.parametrize("model", GANS)

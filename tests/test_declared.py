@@ -19,7 +19,7 @@ PROFILES = {path.stem: path.read_text() for path in sorted((ROOT / "conf/profile
 PROFILES["quick, all degradations"] = PROFILES["quick"].replace("kind: bicubic", "kind: full")
 # Maps that DVC fans out over. An entry of one may be declared whole although not all of it is read: entries differ in
 # their keys (only a folder has a path, only SRResNet has blocks), and DVC refuses a key that is not there.
-FANNED_OUT = {"datasets", "classical", "models", "gans"}
+FANNED_OUT = {"datasets", "classical", "reconstruction", "examples", "models", "gans"}
 
 
 @dataclass
@@ -161,6 +161,7 @@ CONFIG = {
     "picked": "${models.${.name}}",
     "outer": {"lr": "${..picked.lr}", "inner": {"text": "size ${...picked.size} of ${oc.env:HOME,none}"}},
     "net": {"_target_": "srlab.net.Net", "seed": "${seed}"},
+    "nets": {"first": "${net}"},
 }
 
 
@@ -196,6 +197,7 @@ def test_the_checker_follows_interpolations(tmp_path: Path, body: str, keys: set
     [
         ("pass", set()),
         ("f(cfg.net)", set()),  # a name that nobody imports
+        ("instantiate(cfg.nets[name])", {"src/srlab/net.py", "src/srlab/layers.py"}),
         ("instantiate(cfg.net)", {"src/srlab/net.py", "src/srlab/layers.py"}),
         ("import srlab.unused", {"src/srlab/unused.py"}),
         ("from srlab.net import Net", {"src/srlab/net.py", "src/srlab/layers.py"}),

@@ -9,10 +9,10 @@ from srlab import show
 
 PAGE = """# Super-resolution x4: results
 
-| Set    | Metric    |   Bicubic |     ESPCN |
-|:-------|:----------|----------:|----------:|
-| photos | PSNR (dB) |     27.42 | **28.51** |
-| photos | SSIM      |    0.8104 |**0.8300** |
+| Method  | photos: PSNR (dB) | photos: SSIM |
+|:--------|------------------:|-------------:|
+| Bicubic |             27.42 |       0.8104 |
+| ESPCN   |         **28.51** |   **0.8300** |
 
 ## The paper's own figures beside ours
 

@@ -11,14 +11,14 @@ SUMMARY = Path("reports/summary.md")
 
 
 def table_of(markdown: str) -> Table:
-    """The first table of the summary on its side, a method a row: that fits a terminal however many there are."""
+    """The first table of the summary, a method a row."""
     lines = takewhile(is_row, dropwhile(lambda line: not is_row(line), markdown.splitlines()))
     heading, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    table = Table("Method")
-    for set_name, metric, *_ in rows:
-        table.add_column(f"{set_name}\n{metric}", justify="right")
-    for column, method in enumerate(heading[2:], start=2):
-        table.add_row(method, *(_bold(row[column]) for row in rows))
+    table = Table(heading[0])
+    for name in heading[1:]:
+        table.add_column(name.replace(": ", "\n"), justify="right")
+    for row in rows:
+        table.add_row(*map(_bold, row))
     return table
 
 

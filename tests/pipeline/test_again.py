@@ -21,8 +21,14 @@ def test_evaluating_again_gives_the_same_digits(smoke: Workspace, again: Finishe
 
 
 def test_the_report_of_the_same_results_is_the_same(smoke: Workspace, again: Finished) -> None:
-    files = ("reports/summary.md", "reports/figures/comparison.png", "reports/figures/training_curves.png")
+    files = ("reports/figures/comparison.png", "reports/figures/frames.png", "reports/figures/training_curves.png")
     assert again.workspace.bytes_of(*files) == smoke.bytes_of(*files)
+
+
+def test_the_page_of_the_same_results_differs_in_nothing_but_what_srgan_cost(smoke: Workspace, again: Finished) -> None:
+    pages = [(one.root / "reports/summary.md").read_text().splitlines() for one in (smoke, again.workspace)]
+    changed = {before.split(" | ")[0] for before, after in zip(*pages, strict=True) if before != after}
+    assert all(label.startswith("| SRGAN") for label in changed)
 
 
 def test_training_evaluation_and_report_need_no_network(without_network: tuple[str, ...], again: Finished) -> None:

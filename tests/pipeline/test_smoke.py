@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 import yaml
-from branches import Finished
+from branches import KEPT, Finished
 from PIL import Image
 from workspace import Workspace, stages_run
 
 pytestmark = pytest.mark.pipeline
 
-CLASSICAL, MODELS, GANS = ["nearest", "bilinear", "bicubic"], ["srcnn", "espcn", "srresnet"], ["srgan"]
-METHODS = [*CLASSICAL, *MODELS, *GANS]
-LABELS = ["Nearest", "Bilinear", "Bicubic", "SRCNN", "ESPCN", "SRResNet", "SRGAN (MSE content"]
+METHODS = [name for names in KEPT.values() for name in names]
+NETWORKS = [*KEPT["models"], *KEPT["gans"]]
+TRAINED = [*KEPT["examples"], *NETWORKS]
+FIGURES = ["comparison", "quality_and_time", "family_tree", "frames", "training_curves"]
+LABELS = ["Nearest", "Bicubic", "IBP", "A+", "ESPCN", "SRResNet", "SRGAN (MSE content"]
 
 
 def test_every_stage_runs(first_run: Finished) -> None:
@@ -40,17 +42,33 @@ def test_metrics_have_the_documented_form(smoke: Workspace, method: str) -> None
     assert -1 <= image["ssim"] <= 1
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_costs_have_the_documented_form(smoke: Workspace, method: str) -> None:
+    cost = smoke.read_json(f"reports/costs/{method}.json")
+    assert (cost["num_parameters"] > 0) == (method in TRAINED)
+    assert cost["ms_per_megapixel"] > 0
+    assert "thread" in cost["device"] or "NVIDIA" in cost["device"]
+
+
 def test_the_summary_holds_the_table(smoke: Workspace) -> None:
     lines = (smoke.root / "reports/summary.md").read_text().splitlines()
-    heading, _, psnr, ssim = [line.strip("|").split("|") for line in lines if line.startswith("|")][:4]
-    metrics = [smoke.read_json(f"reports/metrics/{method}.json")["datasets"]["heldout"] for method in METHODS]
-    assert [cell.strip() for cell in heading[:2]] == ["Set", "Metric"]
-    assert all(cell.strip().startswith(label) for cell, label in zip(heading[2:], LABELS, strict=True))
-    assert [cell.strip(" *") for cell in psnr[2:]] == [f"{found['psnr']:.2f}" for found in metrics]
-    assert [cell.strip(" *") for cell in ssim[2:]] == [f"{found['ssim']:.4f}" for found in metrics]
+    table = [[cell.strip(" *") for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("|")]
+    heading, _, *rows = table[: len(METHODS) + 2]
+    assert heading[:3] == ["Method", "heldout (1 image): PSNR (dB)", "heldout (1 image): SSIM"]
+    for row, method, label in zip(rows, METHODS, LABELS, strict=True):
+        found = smoke.read_json(f"reports/metrics/{method}.json")["datasets"]["heldout"]
+        assert row[0].startswith(label)
+        assert row[1:3] == [f"{found['psnr']:.2f}", f"{found['ssim']:.4f}"]
+        assert len(row) == len(heading)
 
 
-@pytest.mark.parametrize("name", ["comparison", "training_curves"])
+def test_several_frames_beat_one(smoke: Workspace) -> None:
+    results = smoke.read_json("reports/frames/scores.json")["results"]
+    psnr = {(one["method"], one["frames"]): one["datasets"]["heldout"]["psnr"] for one in results}
+    assert psnr["ibp", 4] > psnr["ibp", 1] > psnr["bicubic", 1]
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_a_picture_that_the_summary_shows(smoke: Workspace, name: str) -> None:
     with Image.open(smoke.root / f"reports/figures/{name}.png") as picture:
         picture.load()
@@ -93,12 +111,12 @@ def store(smoke: Workspace) -> Store:
 
 
 def test_every_method_has_one_run_and_so_has_the_comparison(store: Store) -> None:
-    expected = [*METHODS, "comparison"]
+    expected = [*METHODS, "frames", "comparison"]
     assert sorted(name for name in store.names if name in expected) == sorted(expected)
     assert {run.info.status for run in store.runs.values()} == {"FINISHED"}
 
 
-@pytest.mark.parametrize("name", [*MODELS, *GANS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_models_run_has_every_epoch(store: Store, smoke: Workspace, name: str) -> None:
     params = smoke.params()
     epochs = (params["models"] | params["gans"])[name]["max_epochs"]
@@ -107,14 +125,25 @@ def test_a_models_run_has_every_epoch(store: Store, smoke: Workspace, name: str)
         assert [metric.step for metric in history] == list(range(epochs)), key
 
 
-@pytest.mark.parametrize("name", [*MODELS, *GANS])
-def test_a_models_run_has_the_test_metrics(store: Store, smoke: Workspace, name: str) -> None:
+@pytest.mark.parametrize("name", METHODS)
+def test_a_methods_run_has_the_test_metrics_and_the_cost(store: Store, smoke: Workspace, name: str) -> None:
     found = smoke.read_json(f"reports/metrics/{name}.json")["datasets"]["heldout"]
     metrics = store.runs[name].data.metrics
     assert (metrics["test/heldout/psnr"], metrics["test/heldout/ssim"]) == (found["psnr"], found["ssim"])
+    assert metrics["cost/ms_per_megapixel"] == smoke.read_json(f"reports/costs/{name}.json")["ms_per_megapixel"]
 
 
-@pytest.mark.parametrize("name", [*MODELS, *GANS])
+def test_a_dictionarys_run_has_its_learning_and_the_file(store: Store, smoke: Workspace, tmp_path: Path) -> None:
+    run = store.runs["aplus"]
+    steps = store.client.get_metric_history(run.info.run_id, "train/ksvd_rmse")
+    assert len(steps) == smoke.params()["examples"]["aplus"]["iterations"]
+    kept = store.client.download_artifacts(run.info.run_id, "checkpoint/dictionary.safetensors", str(tmp_path))
+    assert Path(kept).read_bytes() == (smoke.root / "models/aplus/dictionary.safetensors").read_bytes()
+    assert run.data.tags["dvc.stage"] == "train_examples@aplus"
+    assert smoke.read_json("models/aplus/run.json") == {"run_id": run.info.run_id}
+
+
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_models_run_knows_its_data(store: Store, smoke: Workspace, name: str) -> None:
     (given,) = store.runs[name].inputs.dataset_inputs
     lock = yaml.safe_load((smoke.root / "dvc.lock").read_text())
@@ -122,7 +151,7 @@ def test_a_models_run_knows_its_data(store: Store, smoke: Workspace, name: str) 
     assert (given.dataset.name, given.dataset.digest) == ("photos", out["md5"])
 
 
-@pytest.mark.parametrize("name", [*MODELS, *GANS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_models_run_keeps_checkpoint_and_images(store: Store, smoke: Workspace, tmp_path: Path, name: str) -> None:
     file = "best.safetensors"
     kept = store.client.download_artifacts(store.runs[name].info.run_id, f"checkpoint/{file}", str(tmp_path))
@@ -131,11 +160,11 @@ def test_a_models_run_keeps_checkpoint_and_images(store: Store, smoke: Workspace
     assert "test_images/heldout" in store.artifacts(name, "test_images")
 
 
-@pytest.mark.parametrize("name", [*MODELS, *GANS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_models_run_names_code_stage_and_numbers(store: Store, smoke: Workspace, name: str) -> None:
     run = store.runs[name].data
     trained_at = smoke.run("git", "rev-parse", "HEAD~1").strip()  # HEAD holds the results
-    stage = f"{'train_gan' if name in GANS else 'train'}@{name}"
+    stage = f"{'train_gan' if name in KEPT['gans'] else 'train'}@{name}"
     assert (run.tags["mlflow.source.git.commit"], run.tags["dvc.stage"]) == (trained_at, stage)
     assert run.params["numbers.batch_size"] == "4"
     assert smoke.read_json(f"models/{name}/run.json") == {"run_id": store.runs[name].info.run_id}
@@ -153,7 +182,7 @@ def test_the_comparison_run_holds_the_table(store: Store, smoke: Workspace, tmp_
 
 
 def test_the_comparison_run_holds_the_figures_and_links_to_the_others(store: Store) -> None:
-    assert store.artifacts("comparison", "figures") == ["figures/comparison.png", "figures/training_curves.png"]
+    assert store.artifacts("comparison", "figures") == [f"figures/{name}.png" for name in sorted(FIGURES)]
     description = store.runs["comparison"].data.tags["mlflow.note.content"]
     for method in METHODS:
         assert f"/runs/{store.runs[method].info.run_id})" in description

@@ -26,18 +26,18 @@ def evaluate(
     scale: int,
     samples_dir: Path,
     num_samples: int,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Scores of `method` on the test images of `stores` under PROTOCOL; PSNR in dB, SSIM in [-1, 1], full precision.
 
     Returns {"method": name, "label", "scale", "protocol", "datasets": {set: {"psnr", "ssim", "images": {image: {"psnr",
     "ssim"}}}}}; a set's score is the mean over its images. `samples_dir` is replaced, at the end, by a folder with
-    the output for the first `num_samples` images of each set as `<set>/<image>.png`.
+    the output for the first `num_samples` images of each set as `<set>/<image>.png`. The method computes on `device`.
     SrlabError, naming method, set and image, for an output that is not finite, has the wrong shape, is too small to
     score or equals the original; and, naming the set, for a store of another scale or without test images.
     """
     for set_name, store in stores.items():
         _require_test_store(set_name, store, scale)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if hasattr(method, "to"):
         method.to(device)  # pyright: ignore[reportAttributeAccessIssue]: interpolations have no `to`
     jobs = [(set_name, image) for set_name, store in stores.items() for image in store.test]

@@ -11,6 +11,11 @@ def set_scores(one: Metrics) -> dict[str, float]:
     return {f"test/{name}/{key}": scores[key] for name, scores in one["datasets"].items() for key in ("psnr", "ssim")}
 
 
+def cost_scores(cost: Mapping[str, Any]) -> dict[str, float]:
+    """{"cost/<name>": number} of what `cost.measure` returns; what was not measured is left out."""
+    return {f"cost/{key}": value for key, value in cost.items() if isinstance(value, int | float)}
+
+
 def image_rows(one: Metrics) -> list[dict[str, Any]]:
     """One {"set", "image", "psnr" in dB, "ssim"} per test image of one method, unrounded."""
     return [

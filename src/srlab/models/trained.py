@@ -22,6 +22,11 @@ class Trained:
         name, remarks = words[0], ", ".join(word for word in words[1:] if word)
         self.label = f"{name} ({remarks})" if remarks else name
 
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases of the network."""
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
     def to(self, device: torch.device | str) -> Self:
         """The same object, its network moved to `device`."""
         self.net.to(device)

@@ -16,7 +16,10 @@ from srlab.training.curves import read_history
 Metrics = Mapping[str, Any]
 
 CAPTIONS = {
+    "quality_and_time": "PSNR against time per output megapixel; the line is the Pareto front",
+    "family_tree": "The paper's taxonomy, and what each method reaches",
     "comparison": "One test image, and one crop of it under every method",
+    "frames": "One test image from a single LR frame and from several",
     "training_curves": "Validation PSNR and training loss over the epochs",
 }
 
@@ -49,10 +52,24 @@ def curves(metrics: Sequence[Metrics], folder: Path, trained: Sequence[str]) -> 
 
 
 def training_set_note(name: str, manifest: Mapping[str, Any]) -> str:
-    """How many images the models learned from, and how many were wanted."""
+    """How many images a training set has, how many were wanted, and which of them a test set shows."""
     got, wanted = manifest["got"], manifest["wanted"]
     missing = f"; {wanted} were wanted, {manifest['source']} has no more" if wanted and got < wanted else ""
-    return f"Trained on `{name}`: {got} images (validation images among them){missing}."
+    note = f"Training set `{name}`: {got} images (validation images among them){missing}."
+    if leaks := manifest.get("leaks"):
+        shown = "; ".join(f"{image} is {what}" for image, what in leaks["images"].items())
+        note += f" It holds test images, allowed in words ({leaks['allowed']}): {shown}."
+    return note
+
+
+def set_titles(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """{set: what a heading calls it} of the sets that are known by their pixels: "Set14 mod4 (9 of 14 images)"."""
+    titles = {}
+    for name, manifest in manifests.items():
+        if verified := manifest.get("verified"):
+            complete = verified["given"] == verified["images"]
+            titles[name] = f"{verified['title']} ({verified['given']} images)" if complete else verified["title"]
+    return titles
 
 
 def write_page(folder: Path, table: str, figures: Mapping[str, Figure]) -> None:

@@ -1,31 +1,54 @@
 """The comparison as text: a Markdown page, and flat rows for a tracker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from srlab.errors import SrlabError
+from srlab.evaluation.cost import SIDE
 from srlab.report.literature import Published
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
+Cost = Mapping[str, Any]  # what `evaluation.cost.measure` returns
 Paper = Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> method -> metric -> value
 
+NONE = "–"  # a figure that there is not
 METRICS = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 4)}  # heading and decimals, as in the paper's Table 2
 SSIM_KINDS = {"gauss": "Gaussian", "daala": "daala", "": "not stated"}
 METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan": "SRGAN"}  # the paper's columns
+COSTS: dict[str, Callable[[Cost], str]] = {
+    "Parameters": lambda cost: f"{cost['num_parameters']:,}" if cost["num_parameters"] else NONE,
+    "Multiply-adds (G)": lambda cost: _significant(cost["multiply_adds"], 1e9),
+    "ms / MPix": lambda cost: _significant(cost["ms_per_megapixel"], 1),
+    "Peak memory (MB)": lambda cost: _significant(cost["peak_bytes"], 1e6),
+}
 
 
-def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str], published: Sequence[Published] = ()) -> str:
-    """Markdown page of `evaluate` results in column order: our table, the paper's beside it, notes, the protocol.
+def summary(
+    metrics: Sequence[Metrics],
+    paper: Paper,
+    notes: Sequence[str],
+    published: Sequence[Published] = (),
+    costs: Mapping[str, Cost] | None = None,
+    titles: Mapping[str, str] | None = None,
+    sections: Sequence[str] = (),
+) -> str:
+    """Markdown page of `evaluate` results, a method per line: our table, the paper's beside it, notes, the protocol.
+
+    `costs` (by method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)";
+    `sections` follow the table.
 
     Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
-    PSNR with two decimals, SSIM with four; the best of a row is bold, and so is every method that prints the same
+    PSNR with two decimals, SSIM with four; the best of a column is bold, and so is every method that prints the same
     figure. SrlabError if there is nothing to tabulate, or the methods differ in scale, protocol, sets or images.
     """
     _require_comparable(metrics)
     first = metrics[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(metrics), "## The paper's own figures beside ours"]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(metrics, costs or {}, titles or {})]
+    if costs:
+        parts.append(_costs_note(costs))
+    parts += [*sections, "## The paper's own figures beside ours"]
     shared = [name for name in paper if name in first["datasets"]]
     if shared:
         parts.append(_beside(metrics, {name: paper[name] for name in shared}))
@@ -38,11 +61,11 @@ def summary(metrics: Sequence[Metrics], paper: Paper, notes: Sequence[str], publ
     return "\n\n".join(parts) + "\n"
 
 
-def rows(metrics: Sequence[Metrics]) -> list[dict[str, Any]]:
-    """One {"method", "set", "psnr" in dB, "ssim"} per method and set, unrounded. SrlabError as for `summary`."""
+def rows(metrics: Sequence[Metrics], costs: Mapping[str, Cost]) -> list[dict[str, Any]]:
+    """One {"method", "set", "psnr" in dB, "ssim"} and cost per method and set, unrounded; errors of `summary`."""
     _require_comparable(metrics)
     return [
-        {"method": one["method"], "set": name, "psnr": scores["psnr"], "ssim": scores["ssim"]}
+        {"method": one["method"], "set": name, "psnr": scores["psnr"], "ssim": scores["ssim"], **costs[one["method"]]}
         for one in metrics
         for name, scores in one["datasets"].items()
     ]
@@ -67,13 +90,29 @@ def _require_comparable(metrics: Sequence[Metrics]) -> None:
         raise SrlabError(f"a method is listed twice among {', '.join(names)}: list each once")
 
 
-def _ours(metrics: Sequence[Metrics]) -> str:
-    lines = []
-    for name, scores in metrics[0]["datasets"].items():
+def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping[str, str]) -> str:
+    """A line per method: its scores on every set, then what it costs."""
+    sets = metrics[0]["datasets"]
+    headings, columns = ["Method"], [[one["label"] for one in metrics]]
+    for name, scores in sets.items():
         for metric, (heading, _) in METRICS.items():
-            values = [one["datasets"][name][metric] for one in metrics]
-            lines.append([f"{name} ({_count(len(scores['images']))})", heading, *_bold_best(values, metric)])
-    return _markdown(["Set", "Metric", *(one["label"] for one in metrics)], lines, num_text=2)
+            title = titles.get(name, f"{name} ({_count(len(scores['images']))})")
+            headings.append(f"{title}: {heading}")
+            columns.append(_bold_best([one["datasets"][name][metric] for one in metrics], metric))
+    if costs:
+        for heading, show in COSTS.items():
+            headings.append(heading)
+            columns.append([show(costs[one["method"]]) for one in metrics])
+    return markdown(headings, list(zip(*columns, strict=True)), num_text=1)
+
+
+def _costs_note(costs: Mapping[str, Cost]) -> str:
+    devices = list(dict.fromkeys(cost["device"] for cost in costs.values()))
+    return (
+        f"Cost, for luma: learned numbers; multiply-adds of convolutions and matrix products for an output of 1280x720 "
+        f"(interpolation, activations and sorting are not counted: –); time per million output pixels and memory "
+        f"at the peak beyond what was in use before, measured on {_joined(devices)} with an output of {SIDE}x{SIDE}."
+    )
 
 
 def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
@@ -93,7 +132,7 @@ def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
                     line += ["not run", ""]
             lines.append(line)
     headings = [part for heading, _ in METRICS.values() for part in (f"{heading}: paper", "ours", "ours - paper")]
-    return _markdown(["Set", "Method", *headings], lines, num_text=2)
+    return markdown(["Set", "Method", *headings], lines, num_text=2)
 
 
 def _paper_alone(paper: Paper) -> str:
@@ -103,7 +142,7 @@ def _paper_alone(paper: Paper) -> str:
         for name in paper
         for metric, (heading, _) in METRICS.items()
     ]
-    return _markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
+    return markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
 
 
 def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
@@ -133,7 +172,7 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         "What other papers print for these methods. Their training sets, and some of their SSIMs, are not ours: "
         "an SSIM of another kind than Gaussian does not compare."
     )
-    return ["## Published figures beside ours", text, _markdown(headings, lines, num_text=5)]
+    return ["## Published figures beside ours", text, markdown(headings, lines, num_text=5)]
 
 
 def _bold_best(values: Sequence[float], metric: str) -> list[str]:
@@ -143,16 +182,24 @@ def _bold_best(values: Sequence[float], metric: str) -> list[str]:
     return [f"**{text}**" if text == best else text for text in printed]
 
 
+def _significant(value: float | None, unit: float) -> str:
+    """Three significant digits of `value` in `unit`s, or NONE."""
+    if value is None:
+        return NONE
+    rounded = float(f"{value / unit:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:.3g}"
+
+
 def _difference(ours: float, paper: float, decimals: int) -> str:
     """Signed difference of the two figures as printed, so that the line adds up for the reader."""
     return f"{round(ours, decimals) - round(paper, decimals):+.{decimals}f}"
 
 
-def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: int) -> str:
+def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: int) -> str:
     """A pipe table whose first `num_text` columns are text (left) and the others numbers (right)."""
     rule = ["---"] * num_text + ["---:"] * (len(headings) - num_text)
-    escaped = [heading.replace("|", r"\|") for heading in headings]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [escaped, rule, *lines])
+    escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in [headings, rule, *lines])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in escaped)
 
 
 def _count(number: int) -> str:

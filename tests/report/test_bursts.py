@@ -1,0 +1,52 @@
+"""The table and the picture of several LR frames."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srlab.data.images import write_png
+from srlab.report.bursts import picture, section
+
+
+def result(method: str, frames: int, psnr: float) -> dict:
+    images = {"baby": {"psnr": psnr, "ssim": 0.8}}
+    return {
+        "method": method,
+        "label": method.upper(),
+        "frames": frames,
+        "datasets": {"Set5": {"psnr": psnr, "ssim": 0.8, "images": images}},
+    }
+
+
+SCORES = {
+    "scale": 4,
+    "registration": "shifts are known",
+    "burst": {"num": 9, "sigma": 1.2, "noise": 1.0},
+    "results": [result("bicubic", 1, 26.041), result("ibp", 1, 27.5), result("ibp", 9, 29.456)],
+}
+
+
+def test_each_method_has_a_line_per_number_of_frames() -> None:
+    lines = [line for line in section(SCORES).splitlines() if line.startswith("|")]
+    assert lines[0] == "| Method | Frames | Set5: PSNR (dB) | Set5: SSIM |"
+    assert lines[2:] == [
+        "| BICUBIC | 1 | 26.04 | 0.8000 |",
+        "| IBP | 1 | 27.50 | 0.8000 |",
+        "| IBP | 9 | 29.46 | 0.8000 |",
+    ]
+
+
+@pytest.mark.parametrize("fact", ["9 LR frames", "sigma 1.2 HR px", "x4", "sigma 1 grey levels", "shifts are known"])
+def test_how_the_frames_came_about_is_stated(fact: str) -> None:
+    assert fact in section(SCORES)
+
+
+def test_the_picture_shows_every_result_under_its_label_and_score(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    for name in ("original", "bicubic_1", "ibp_1", "ibp_9"):
+        write_png(tmp_path / "Set5/baby" / f"{name}.png", pixels)
+    figure = picture(SCORES, tmp_path, "Set5", 32)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert {"BICUBIC (1 frame)", "IBP (1 frame)", "IBP (9 frames)"} <= set(texts)
+    assert "29.46 dB / 0.8000" in texts

@@ -1,0 +1,91 @@
+"""Quality against time, and the family tree: checked on the artists they hold."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from srlab.report.charts import family_tree, pareto_front, quality_and_time
+
+METHODS = {  # branch, PSNR in dB, ms per megapixel
+    "Bicubic": ("Interpolation", 28.42, 5.0),
+    "Zeyde": ("Learning / Sparse representation", 29.69, 3000.0),
+    "Slow": ("Interpolation", 28.0, 9000.0),
+    "A+": ("Learning / Anchored regression", 30.28, 1000.0),
+}
+
+
+def one(label: str, branch: str, psnr: float) -> dict:
+    return {"method": label.lower(), "label": label, "branch": branch, "datasets": {"Set5": {"psnr": psnr}}}
+
+
+METRICS = [one(label, branch, psnr) for label, (branch, psnr, _) in METHODS.items()]
+COSTS = {label.lower(): {"ms_per_megapixel": time} for label, (_, _, time) in METHODS.items()}
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    assert pareto_front([1, 2, 3, 2], [1, 3, 3, 2]) == [0, 1]
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
+def test_every_point_off_the_front_is_beaten_by_one_on_it(points: list[tuple[int, int]]) -> None:
+    front = pareto_front(*zip(*points, strict=True))
+    for index, (time, value) in enumerate(points):
+        beaten = any(points[i][0] <= time and points[i][1] >= value and points[i] != points[index] for i in front)
+        assert beaten == (index not in front)
+
+
+def test_every_method_is_a_labelled_point() -> None:
+    figure = quality_and_time(METRICS, COSTS, "Set5")
+    points = {tuple(point) for group in figure.axes[0].collections for point in group.get_offsets().tolist()}
+    assert points == {(time, psnr) for _, psnr, time in METHODS.values()}
+    assert sorted(texts(figure)) == sorted(METHODS)
+    assert figure.axes[0].get_xscale() == "log"
+
+
+def test_the_front_is_drawn_and_its_labels_are_bold() -> None:
+    figure = quality_and_time(METRICS, COSTS, "Set5")
+    assert figure.axes[0].lines[0].get_xydata().tolist() == [[5.0, 28.42], [1000.0, 30.28]]
+    bold = {text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"}
+    assert bold == {"Bicubic", "A+"}
+
+
+def test_labels_of_equal_points_do_not_cover_each_other() -> None:
+    twins = [one(f"Twin {number}", "Interpolation", 28.0) for number in range(4)]
+    figure = quality_and_time(twins, {twin["method"]: {"ms_per_megapixel": 7.0} for twin in twins}, "Set5")
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
+
+
+def test_the_tree_groups_methods_by_branch_in_their_order() -> None:
+    found = [text for text in texts(family_tree(METRICS, "Set5"))[1:] if not text[0].isdigit()]
+    assert found == [
+        "Interpolation",
+        "Bicubic",
+        "Slow",
+        "Learning",
+        "Sparse representation",
+        "Zeyde",
+        "Anchored regression",
+        "A+",
+    ]
+
+
+@pytest.mark.parametrize("metrics", [METRICS, METRICS[:1]], ids=["several", "one alone"])
+def test_the_tree_gives_each_figure_and_the_best_in_bold(metrics: list) -> None:
+    figure = family_tree(metrics, "Set5")
+    figures = {text.get_text(): text.get_weight() for text in figure.axes[0].texts if text.get_text()[0].isdigit()}
+    best = max(one["datasets"]["Set5"]["psnr"] for one in metrics)
+    assert figures == {
+        f"{one['datasets']['Set5']['psnr']:.2f}": "bold" if one["datasets"]["Set5"]["psnr"] == best else "normal"
+        for one in metrics
+    }
+
+
+def test_better_methods_have_dots_further_right() -> None:
+    dots = [line.get_xdata()[0] for line in family_tree(METRICS, "Set5").axes[0].lines if line.get_marker() == "o"]
+    assert [dots[i] for i in (1, 0, 2, 3)] == sorted(dots)  # Slow, Bicubic, Zeyde, A+
