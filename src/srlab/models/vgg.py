@@ -104,7 +104,7 @@ def _body(kernels: Kernels, last: tuple[int, int]) -> list[nn.Module]:
 
 
 def _read(path: Path) -> Kernels:
-    cure = f"download {HOME} and set `vgg.path` to it"
+    cure = f"download {HOME} and set SRLAB_VGG19 to it"
     if not path.is_file():
         raise SrlabError(f"the VGG-19 weights {path} are missing: {cure}")
     try:
