@@ -137,12 +137,19 @@ def _label_points(
     """Write each label beside its point, in the first of PLACES where it covers no other label and no point."""
     points = axes.transData.transform(list(zip(times, values, strict=True)))
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
-    for index in np.argsort(points[:, 0]):
+    from_left: list[int] = np.argsort(points[:, 0]).tolist()
+    for index in from_left:
         for place in PLACES:
             right, up, alignment = place
-            style = {"ha": alignment, "fontsize": 8.5, "weight": "bold" if index in front else "normal", "color": INK}
             note = axes.annotate(
-                labels[index], (times[index], values[index]), (right, up), textcoords="offset points", **style
+                labels[index],
+                (times[index], values[index]),
+                (right, up),
+                textcoords="offset points",
+                ha=alignment,
+                fontsize=8.5,
+                weight="bold" if index in front else "normal",
+                color=INK,
             )
             box = note.get_window_extent()
             others = (other for number, other in enumerate(taken) if number != index)
