@@ -8,17 +8,19 @@ from rich.console import Console
 from rich.table import Table
 
 SUMMARY = Path("reports/summary.md")
+LEFT_OUT = ("Parameters", "Multiply-adds (G)", "Peak memory (MB)")  # of the columns: a terminal is narrow
 
 
 def table_of(markdown: str) -> Table:
-    """The first table of the summary, a method a row."""
+    """The first table of the summary, a method a row, without the columns LEFT_OUT."""
     lines = takewhile(is_row, dropwhile(lambda line: not is_row(line), markdown.splitlines()))
     heading, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    shown = [column for column, name in enumerate(heading) if name not in LEFT_OUT]
     table = Table(heading[0])
-    for name in heading[1:]:
-        table.add_column(name.replace(": ", "\n"), justify="right")
+    for column in shown[1:]:
+        table.add_column(heading[column].replace(" (", "\n(").replace(": ", "\n"), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*map(_bold, row))
+        table.add_row(*(_bold(row[column]) for column in shown))
     return table
 
 

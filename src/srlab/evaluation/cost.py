@@ -1,10 +1,11 @@
 """What a method costs: learned numbers, multiply-adds, time and memory per output pixel, on the machine at hand.
 
 Multiply-adds follow the literature (Ahn et al. 2018, "CARN", table 2): those of convolutions and matrix products for an
-output of 1280x720 pixels. Interpolation, activations, sorting and norms are not counted, so that a method made of those
-alone has none to show.
+output of 1280x720 pixels. Interpolation, activations, sorting and norms are not counted. A method that learns nothing
+is made of those, however they are computed: it has none to show.
 """
 
+import ctypes
 import platform
 import re
 import time
@@ -31,7 +32,7 @@ RESET_PEAK = "5"  # proc(5): "writing 5 resets the peak resident set size"
 def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any]:
     """Cost of `method` on a grey image that gives SIDE x SIDE pixels, the case that the scores on luma are made of.
 
-    {"num_parameters": learned numbers, "multiply_adds": for 1280x720 or None where none is counted,
+    {"num_parameters": learned numbers, "multiply_adds": for 1280x720, None of a method that learns nothing,
     "ms_per_megapixel": median milliseconds per million output pixels, "peak_bytes": memory above what was in use
     before the call, or None where the system does not tell, "device": what ran it}.
     """
@@ -47,7 +48,7 @@ def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any
     seconds = _seconds(run)
     return {
         "num_parameters": method.num_parameters,
-        "multiply_adds": counted or None,
+        "multiply_adds": counted if method.num_parameters else None,
         "ms_per_megapixel": median(seconds) * 1e3 / (SIDE * SIDE / 1e6),
         "peak_bytes": peak,
         "device": _name(device),
@@ -80,8 +81,10 @@ def _peak_memory(run: Callable[[], None], device: torch.device) -> int | None:
         run()
         return torch.cuda.max_memory_allocated(device) - before
     try:
+        # What earlier runs freed and the allocator kept would be used again unseen.
+        ctypes.CDLL(None).malloc_trim(0)
         RESET.write_text(RESET_PEAK)
-    except OSError:
+    except (OSError, AttributeError):  # no Linux, or no glibc
         return None
     before = _status("VmRSS")
     run()

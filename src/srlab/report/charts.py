@@ -54,7 +54,9 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
-    _label_points(axes, times, values, [one["label"] for one in metrics], front)
+    # Without the remark in brackets: the table has it, and 21 of them cover each other.
+    names = [one["label"].partition(" (")[0] for one in metrics]
+    _label_points(axes, times, values, names, front)
     return figure
 
 

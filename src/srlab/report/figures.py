@@ -129,10 +129,12 @@ class _Layout:
 
     def __init__(self, num_tiles: int, aspect: float) -> None:
         # Two rows up to 8 tiles keep the picture wide and low; 9 tiles (8 methods) fill three rows of three.
-        self.num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3
+        self.num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3 if num_tiles <= 15 else 4
         self.num_columns = ceil(num_tiles / self.num_rows)
-        height = self.num_rows * (self.tile_side + self.caption)
-        self.overview_height = height - self.caption
+        row = self.tile_side + self.caption
+        height = self.num_rows * row
+        # Beside four rows the overview takes two: as high as them all it would be most of the picture.
+        self.overview_height = (2 if self.num_rows > 3 else self.num_rows) * row - self.caption
         self.overview_width = self.overview_height * aspect
         width = self.overview_width + self.num_columns * (self.tile_side + self.gap)
         self.figure_size = (width + 2 * self.margin, height + self.margin)
