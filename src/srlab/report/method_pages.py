@@ -1,0 +1,103 @@
+"""Fills docs/methods/: on each page our figures beside the published ones, from a run on the public test sets.
+
+    python -m srlab.report.method_pages reports/metrics docs/methods
+
+remembers the figures of that run in docs/methods/measured.csv and writes the block between the marks of every page.
+Methods that the run does not have keep the figures that they have.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from srlab.errors import SrlabError
+from srlab.files import read_json, replacing
+from srlab.report.literature import Published, published
+
+MEASURED = "measured.csv"
+SCALE, SETS = 4, ("Set5", "Set14", "BSD100")  # what the paper reports
+BLOCK = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Our figures of one method on one set: PSNR in dB with two decimals, SSIM with four."""
+
+    method: str
+    label: str
+    scale: int
+    set: str
+    psnr: str
+    ssim: str
+
+
+def measured_of(metrics: Mapping[str, Any]) -> list[Measured]:
+    """The rows of what `evaluation.benchmark.evaluate` returned; sets other than SETS are left out."""
+    label, scale = metrics["label"], metrics["scale"]
+    return [
+        Measured(metrics["method"], label, scale, name, f"{found['psnr']:.2f}", f"{found['ssim']:.4f}")
+        for name, found in metrics["datasets"].items()
+        if name in SETS
+    ]
+
+
+def read_measured(folder: Path) -> list[Measured]:
+    """All rows of measured.csv."""
+    with (folder / MEASURED).open(newline="") as file:
+        return [Measured(**{**row, "scale": int(row["scale"])}) for row in csv.DictReader(file)]  # pyright: ignore[reportArgumentType]: strings but for the scale
+
+
+def block(method: str, measured: Iterable[Measured], literature: Iterable[Published]) -> str:
+    """Markdown table of `method` at SCALE on SETS, a line per figure: ours first, then what papers print."""
+    ours = [row for row in measured if (row.method, row.scale) == (method, SCALE)]
+    lines = [["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], ["---", *["---:"] * len(SETS)]]
+    if ours:
+        lines.append([f"srlab: {ours[0].label}", *(_cell(ours, name) for name in SETS)])
+    else:
+        lines.append(["srlab: no run with `PROFILE=paper` yet", *[""] * len(SETS)])
+    theirs: dict[tuple[str, str, str], list[Published]] = {}
+    for row in literature:
+        if (row.method, row.scale) == (method, SCALE) and row.set in SETS:
+            theirs.setdefault((row.label, row.training, row.ssim_kind), []).append(row)
+    for (label, training, kind), rows in theirs.items():
+        remark = "; another kind of SSIM" if kind == "daala" else ""
+        lines.append([f"{label} (trained on {training}{remark})", *(_cell(rows, name) for name in SETS)])
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    return table if theirs else table + "\nNo figure under this protocol was found in print.\n"
+
+
+def _cell(rows: Iterable[Measured] | Iterable[Published], name: str) -> str:
+    found = [f"{row.psnr} / {row.ssim}" if row.ssim else row.psnr for row in rows if row.set == name]
+    return found[0] if found else ""
+
+
+def fill(text: str, measured: Iterable[Measured], literature: Iterable[Published]) -> str:
+    """A page with its block renewed. SrlabError if it has none."""
+    measured, literature = list(measured), list(literature)
+    if not BLOCK.search(text):
+        raise SrlabError("a page of docs/methods has no `<!-- figures:NAME -->` block: give it one")
+    return BLOCK.sub(lambda found: found[1] + block(found[2], measured, literature) + found[3], text)
+
+
+def main(metrics: str, pages: str) -> None:
+    """Take over the figures of the run and fill every page."""
+    folder = Path(pages)
+    known = read_measured(folder) if (folder / MEASURED).exists() else []
+    for file in sorted(Path(metrics).glob("*.json")):
+        if fresh := measured_of(read_json(file)):
+            known = [row for row in known if row.method != fresh[0].method] + fresh
+    with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.set)))
+    for page in sorted(folder.glob("*.md")):
+        if page.name != "README.md":
+            page.write_text(fill(page.read_text(), known, published()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,81 @@
+"""The pages of docs/methods: one for every method, its figures those of measured.csv and literature.csv."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from srlab.errors import SrlabError
+from srlab.files import write_json
+from srlab.report.literature import published
+from srlab.report.method_pages import block, fill, main, measured_of, read_measured
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs/methods"
+PAPER = yaml.safe_load((ROOT / "conf/profile/paper.yaml").read_text())
+METHODS = [name for kind in ("classical", "reconstruction", "examples", "models", "gans") for name in PAPER[kind]]
+APLUS = {
+    "method": "aplus",
+    "label": "A+",
+    "scale": 4,
+    "datasets": {"Set5": {"psnr": 30.234, "ssim": 0.85512}, "holiday": {"psnr": 20, "ssim": 0.5}},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_page_of_one_screen_with_the_figures_on_file(method: str) -> None:
+    text = (PAGES / f"{method}.md").read_text()
+    assert f"<!-- figures:{method} -->" in text
+    assert text == fill(text, read_measured(PAGES), published())
+    assert len(text.splitlines()) <= 60  # a screen
+
+
+def test_no_page_is_left_over() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == {*METHODS, "README"}
+
+
+def test_the_list_names_every_page() -> None:
+    text = (PAGES / "README.md").read_text()
+    assert [name for name in METHODS if f"({name}.md)" not in text] == []
+
+
+def test_ours_stands_above_the_published_figures() -> None:
+    lines = block("aplus", measured_of(APLUS), published()).splitlines()
+    assert lines[0].count("PSNR (dB) / SSIM") == 3
+    assert lines[2:] == [
+        "| srlab: A+ | 30.23 / 0.8551 |  |  |",
+        "| A+ (trained on T91) | 30.28 / 0.8603 | 27.32 / 0.7491 | 26.82 / 0.7087 |",
+    ]
+
+
+def test_a_figure_of_another_kind_of_ssim_says_so() -> None:
+    nearest = {**APLUS, "method": "nearest", "label": "Nearest"}
+    assert "| Nearest (trained on none; another kind of SSIM) | 26.26 / 0.7552 | 24.64 / 0.7100 |" in block(
+        "nearest", measured_of(nearest), published()
+    )
+
+
+def test_without_a_published_figure_or_ours_it_says_so() -> None:
+    assert "No figure under this protocol was found in print." in block("aplus", measured_of(APLUS), [])
+    assert "| srlab: no run with `PROFILE=paper` yet |  |  |  |" in block("aplus", [], published())
+
+
+def test_a_run_renews_its_methods_and_keeps_the_others(tmp_path: Path) -> None:
+    pages, metrics = tmp_path / "pages", tmp_path / "metrics"
+    pages.mkdir()
+    for name in ("aplus", "bicubic"):
+        (pages / f"{name}.md").write_text(f"# {name}\n\n<!-- figures:{name} -->\nold\n<!-- /figures -->\n")
+        write_json(metrics / f"{name}.json", {**APLUS, "method": name, "label": name})
+    main(str(metrics), str(pages))
+    (metrics / "aplus.json").unlink()
+    better = {**APLUS, "method": "bicubic", "datasets": {"Set5": {"psnr": 28.42, "ssim": 0.8104}}}
+    write_json(metrics / "bicubic.json", better)
+    main(str(metrics), str(pages))
+    assert [(row.method, row.psnr) for row in read_measured(pages)] == [("aplus", "30.23"), ("bicubic", "28.42")]
+    assert "30.23 / 0.8551" in (pages / "aplus.md").read_text()
+    assert "old" not in (pages / "bicubic.md").read_text()
+
+
+def test_a_page_without_a_block_is_refused() -> None:
+    with pytest.raises(SrlabError, match="block"):
+        fill("# A page\n", [], [])
