@@ -27,7 +27,7 @@ repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|
 	@python -m srlab.show
 
 test: setup ## all tests that need no data from outside, a whole small pipeline among them
-	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 python -m pytest -n 2
 
 check: setup ## ruff, ruff format and pyright
 	ruff check .
