@@ -16,6 +16,7 @@ SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
 # Where a label may stand around its point, in points, nearest first: (right, up), its alignment
 PLACES = [(6, 3, "left"), (6, -9, "left"), (-6, 3, "right"), (-6, -9, "right"), (0, 8, "center"), (0, -14, "center")]
+NEAR = len(PLACES)  # labels further away than these have a line to their point
 PLACES += [
     (8, 14, "left"),
     (8, -20, "left"),
@@ -141,8 +142,7 @@ def _label_points(
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
     from_left: list[int] = np.argsort(points[:, 0]).tolist()
     for index in from_left:
-        for place in PLACES:
-            right, up, alignment = place
+        for rank, (right, up, alignment) in enumerate(PLACES):
             note = axes.annotate(
                 labels[index],
                 (times[index], values[index]),
@@ -156,7 +156,10 @@ def _label_points(
             box = note.get_window_extent()
             others = (other for number, other in enumerate(taken) if number != index)
             inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-            if place == PLACES[-1] or (inside and not any(box.overlaps(other) for other in others)):
+            if rank == len(PLACES) - 1 or (inside and not any(box.overlaps(other) for other in others)):
                 taken.append(box)
+                if rank >= NEAR:
+                    ends = axes.transData.inverted().transform([points[index], (box.x0 + 4, (box.y0 + box.y1) / 2)])
+                    axes.plot(*ends.T, color=FAINT, linewidth=0.6, zorder=2)
                 break
             note.remove()
