@@ -19,6 +19,7 @@ from srlab.data.packing import pack
 from srlab.data.pairs import PairStore
 from srlab.data.resample import imresize, to_uint8
 from srlab.data.sources import Folder, fetch_images
+from srlab.errors import SrlabError
 from srlab.evaluation.frames import compare, rows, set_scores
 from srlab.evaluation.protocol import PROTOCOL
 from srlab.files import read_json
@@ -59,6 +60,18 @@ def test_it_says_under_what_conditions(compared: tuple[dict, Path]) -> None:
     assert scores["protocol"] == PROTOCOL
     assert (scores["scale"], scores["burst"]) == (4, {"num": 4, "sigma": 1.2, "noise": 1.0})
     assert "known" in scores["registration"]
+
+
+def test_an_image_that_comes_back_as_it_was_is_refused_by_name(tmp_path: Path) -> None:
+    """Its PSNR is infinite, which JSON cannot hold."""
+    write_png(tmp_path / "in" / "white.png", np.full((48, 48, 3), 255, dtype=np.uint8))
+    fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "images", 16)
+    index = build_index(read_json(tmp_path / "images/manifest.json"), "test", 0, 1, seed=0)
+    pack(tmp_path / "images", index, Bicubic(4), tmp_path / "pairs", 16)
+    silent = Burst(4, 0, 4, 1.2, 0.0)
+    with pytest.raises(SrlabError, match=r"^bicubic of 1 frames on flat/white: the output equals the original"):
+        compare({}, {"flat": PairStore(tmp_path / "pairs")}, silent, tmp_path / "frames")
+    assert not (tmp_path / "frames").exists()
 
 
 def test_the_file_holds_what_is_returned(compared: tuple[dict, Path]) -> None:

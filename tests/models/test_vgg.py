@@ -131,14 +131,28 @@ def test_gradients_pass_through_to_the_image(npz: str) -> None:
     assert image.grad.any()
 
 
+def test_under_autocast_images_and_features_stay_in_full_precision(npz: str) -> None:
+    """Only the convolutions may round: bfloat16 has steps of a grey level where a pixel is far from the mean."""
+    net = VGGFeatures(npz, "vgg22")
+    normalised: list[Tensor] = []
+    net.body.register_forward_pre_hook(lambda module, args: normalised.append(args[0]))
+    with torch.autocast("cpu", torch.bfloat16):
+        features = net(photo().bfloat16())
+    expected = (photo().bfloat16().double() - net.mean.double()) / net.std.double()
+    assert torch.allclose(normalised[0].double(), expected, rtol=1e-6, atol=1e-4)  # float32 numbers up to 152
+    assert features.dtype == torch.float32
+
+
 def test_torchvisions_file_is_known_by_its_digest(pth: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    with pytest.raises(SrlabError, match=r"expected dcbb9e9d\.\.\.: download https://download.pytorch.org"):
+    with pytest.raises(
+        SrlabError, match=r"expected dcbb9e9d\.\.\.: set SRLAB_VGG19 to torchvision's vgg19-dcbb9e9d.pth"
+    ):
         VGGFeatures(pth, "vgg22")
 
 
 def test_missing_weights_say_where_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match=r"missing: download https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"):
+    with pytest.raises(SrlabError, match=r"missing: set SRLAB_VGG19 .* and run `dvc repro --force fetch_weights`$"):
         VGGFeatures(str(tmp_path / "vgg19.pth"), "vgg54")
 
 
@@ -176,7 +190,7 @@ def test_damaged_weights_are_refused(
     monkeypatch.setattr(vgg, "TORCHVISION_SHA256", "")
     path = tmp_path / f"vgg{suffix}"
     damage(path)
-    with pytest.raises(SrlabError, match=r"^.* does not hold VGG-19 weights \(\w+\): download \S+ and .*\Z"):
+    with pytest.raises(SrlabError, match=r"^.* does not hold VGG-19 weights \(\w+\): set SRLAB_VGG19 .*\Z"):
         VGGFeatures(str(path), "vgg22")
 
 

@@ -15,11 +15,18 @@ KEPT = {
     "examples": ["aplus"],
     "models": ["espcn", "srresnet"],
     "gans": ["srgan"],
+    "interpolated": ["srgan_half"],
 }
 EPOCHS = 6  # of ESPCN: enough that a kill finds it in the middle
 LOWER_RATE = 0.0003  # of ESPCN; the profile has 0.001
 ESPCN = ("models/espcn/best.safetensors", "models/espcn/history.csv")
-REPEATED = ("train@srresnet", "train_gan@srgan", "evaluate_gan@srgan", "report")
+REPEATED = (
+    "train@srresnet",
+    "train_gan@srgan",
+    "evaluate_gan@srgan",
+    "evaluate_interpolated@srgan_half",
+    "report",
+)
 
 
 @dataclass(frozen=True)

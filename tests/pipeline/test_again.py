@@ -15,8 +15,9 @@ def test_training_again_gives_the_same_bytes(smoke: Workspace, again: Finished, 
     assert again.workspace.bytes_of(run) != smoke.bytes_of(run)  # it was trained, and not fetched from the cache
 
 
-def test_evaluating_again_gives_the_same_digits(smoke: Workspace, again: Finished) -> None:
-    file = "reports/metrics/srgan.json"
+@pytest.mark.parametrize("method", ["srgan", "srgan_half"])
+def test_evaluating_again_gives_the_same_digits(smoke: Workspace, again: Finished, method: str) -> None:
+    file = f"reports/metrics/{method}.json"
     assert again.workspace.bytes_of(file) == smoke.bytes_of(file)
 
 

@@ -47,6 +47,13 @@ def test_every_method_is_a_labelled_point() -> None:
     assert figure.axes[0].get_xscale() == "log"
 
 
+def test_points_have_short_names_that_tell_them_apart() -> None:
+    labels = ["SRGAN (MSE content, 4 blocks)", "SRGAN (alpha 0.5, MSE content, 4 blocks)", "VDSR (8 layers)", "A+"]
+    methods = [one(label, "Learning", 28.0 + index) for index, label in enumerate(labels)]
+    figure = quality_and_time(methods, {each["method"]: {"ms_per_megapixel": 7.0} for each in methods}, "Set5")
+    assert sorted(texts(figure)) == ["A+", "SRGAN", "SRGAN (alpha 0.5)", "VDSR"]
+
+
 def test_the_front_is_drawn_and_its_labels_are_bold() -> None:
     figure = quality_and_time(METRICS, COSTS, "Set5")
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[5.0, 28.42], [1000.0, 30.28]]

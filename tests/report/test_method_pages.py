@@ -13,7 +13,8 @@ from srlab.report.method_pages import block, fill, main, measured_of, read_measu
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/methods"
 PAPER = yaml.safe_load((ROOT / "conf/profile/paper.yaml").read_text())
-METHODS = [name for kind in ("classical", "reconstruction", "examples", "models", "gans") for name in PAPER[kind]]
+KINDS = ("classical", "reconstruction", "examples", "models", "gans", "interpolated")
+METHODS = [name for kind in KINDS for name in PAPER[kind]]
 APLUS = {
     "method": "aplus",
     "label": "A+",

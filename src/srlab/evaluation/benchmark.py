@@ -12,8 +12,8 @@ from srlab.data.images import write_png
 from srlab.data.pairs import PairStore
 from srlab.data.resample import to_uint8
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr, ssim
-from srlab.evaluation.protocol import PROTOCOL, border, to_luma
+from srlab.evaluation.image_scores import image_scores
+from srlab.evaluation.protocol import PROTOCOL
 from srlab.files import replacing
 from srlab.models.network import Upscaler
 from srlab.progress import track
@@ -50,7 +50,7 @@ def evaluate(
             if len(scores[set_name]) < num_samples:
                 (unfinished / set_name).mkdir(exist_ok=True)
                 write_png(unfinished / set_name / f"{image}.png", output)
-            scores[set_name][image] = _score(output, store.hr(image), border(scale), where)
+            scores[set_name][image] = image_scores(output, store.hr(image), scale, where)
     datasets = {set_name: {**_means(images), "images": images} for set_name, images in scores.items()}
     return {"method": name, "label": method.label, "scale": scale, "protocol": PROTOCOL, "datasets": datasets}
 
@@ -76,14 +76,3 @@ def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device,
     if not output.isfinite().all():
         raise SrlabError(f"{where}: the output is not finite: train the model again with a lower learning rate")
     return to_uint8(output).numpy()
-
-
-def _score(output: np.ndarray, original: np.ndarray, pixels: int, where: str) -> dict[str, float]:
-    sr, hr = to_luma(output), to_luma(original)
-    try:
-        score = {"psnr": psnr(sr, hr, pixels).item(), "ssim": ssim(sr, hr, pixels).item()}
-    except SrlabError as error:
-        raise SrlabError(f"{where}: {error}") from error
-    if score["psnr"] == float("inf"):  # JSON has no infinity, and one such image would make the set's mean infinite
-        raise SrlabError(f"{where}: the output equals the original (a flat image?): leave it out of the set")
-    return score

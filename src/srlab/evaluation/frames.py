@@ -14,8 +14,8 @@ from srlab.classical.reconstruction import Reconstruction
 from srlab.data.images import write_png
 from srlab.data.pairs import PairStore
 from srlab.data.resample import imresize, to_uint8
-from srlab.evaluation.metrics import psnr, ssim
-from srlab.evaluation.protocol import PROTOCOL, border, to_luma
+from srlab.evaluation.image_scores import image_scores
+from srlab.evaluation.protocol import PROTOCOL
 from srlab.files import replacing, write_json
 from srlab.progress import track
 
@@ -31,6 +31,7 @@ def compare(
     `<set>/<image>/<method>_<frames>.png`.
     Returns {"protocol", "scale", "registration", "burst": {"num", "sigma", "noise"}, "results": [{"method", "label",
     "frames", "datasets": {set: {"psnr", "ssim", "images": {image: {"psnr", "ssim"}}}}}]}, bicubic of one frame first.
+    SrlabError, naming method, set and image, for an output that is too small to score or equals the original.
     """
     found: dict[tuple[str, int], dict[str, dict[str, dict[str, float]]]] = {}
     jobs = [(set_name, image) for set_name, store in stores.items() for image in store.test]
@@ -43,7 +44,8 @@ def compare(
                 for (method, count), output in outputs.items():
                     write_png(unfinished / set_name / image / f"{method}_{count}.png", output)
             for key, output in outputs.items():
-                found.setdefault(key, {}).setdefault(set_name, {})[image] = _score(output, hr, burst.scale)
+                where = "{} of {} frames on {}/{}".format(*key, set_name, image)
+                found.setdefault(key, {}).setdefault(set_name, {})[image] = image_scores(output, hr, burst.scale, where)
         labels = {"bicubic": "Bicubic"} | {name: method.label for name, method in methods.items()}
         results = [
             {"method": name, "label": labels[name], "frames": count, "datasets": _with_means(sets)}
@@ -90,11 +92,6 @@ def _enlarged(methods: Mapping[str, Reconstruction], frames: Sequence[Frame]) ->
 
 def _pixels(sr: Tensor) -> np.ndarray:
     return to_uint8(sr[0].permute(1, 2, 0).double()).numpy()
-
-
-def _score(output: np.ndarray, original: np.ndarray, scale: int) -> dict[str, float]:
-    sr, hr = to_luma(output), to_luma(original)
-    return {"psnr": psnr(sr, hr, border(scale)).item(), "ssim": ssim(sr, hr, border(scale)).item()}
 
 
 def _with_means(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from srlab.data.resample import imresize
+from srlab.models.convolution import he_convolution
 from srlab.models.network import Network, half_squared_error
 
 PUBLISHED = (16, 256)  # recursions and channels, sec. 4.2
@@ -32,12 +33,12 @@ class DRCN(Network):
         self.size = (num_recursions, num_features)
         self.alpha_epochs = alpha_epochs
         self.embedding = nn.Sequential(
-            _convolution(1, num_features), nn.ReLU(), _convolution(num_features, num_features), nn.ReLU()
+            he_convolution(1, num_features), nn.ReLU(), he_convolution(num_features, num_features), nn.ReLU()
         )
-        self.recursion = _convolution(num_features, num_features)
+        self.recursion = he_convolution(num_features, num_features)
         nn.init.dirac_(self.recursion.weight)  # "all weights to zero except self-connections", sec. 4.2
         self.reconstruction = nn.Sequential(
-            _convolution(num_features, num_features), nn.ReLU(), _convolution(num_features, 1)
+            he_convolution(num_features, num_features), nn.ReLU(), he_convolution(num_features, 1)
         )
         self.shares = nn.Parameter(torch.full((num_recursions,), 1 / num_recursions))
 
@@ -73,10 +74,3 @@ class DRCN(Network):
 
     def _weighted(self, predictions: Iterable[Tensor]) -> Tensor:
         return (self.shares.view(-1, 1, 1, 1, 1) * torch.stack(list(predictions))).sum(0)
-
-
-def _convolution(num_in: int, num_out: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(num_in, num_out, 3, padding=1)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
-    return convolution

@@ -3,24 +3,23 @@
 from torch import Tensor, nn
 
 from srlab.models.network import Network
+from srlab.models.subpixel import icnr_
 
 
 class ESPCN(Network):
     """Luma (B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale): all convolutions at low resolution, then a shuffle.
 
-    Layers (5, 64), (3, 32), (3, scale^2) with tanh between them (sec. 3.2). Weights start as PyTorch's default.
+    Layers (5, 64), (3, 32), (3, scale^2) with tanh between them (sec. 3.2). Weights start as PyTorch's default, with
+    `icnr` those of the last layer without a checkerboard (see `icnr_`).
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, icnr: bool = False) -> None:
         super().__init__(scale, channels=1)
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 64, 5, padding=2),
-            nn.Tanh(),
-            nn.Conv2d(64, 32, 3, padding=1),
-            nn.Tanh(),
-            nn.Conv2d(32, scale**2, 3, padding=1),
-            nn.PixelShuffle(scale),  # eq. 4
-        )
+        first, second = nn.Conv2d(1, 64, 5, padding=2), nn.Conv2d(64, 32, 3, padding=1)
+        wide = nn.Conv2d(32, scale**2, 3, padding=1)
+        if icnr:
+            icnr_(wide, scale)
+        self.body = nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), wide, nn.PixelShuffle(scale))  # eq. 4
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped."""

@@ -47,9 +47,10 @@ class Network(nn.Module):
     def training_loss(self, lr: Tensor, hr: Tensor, epoch: int) -> Tensor:
         """What training minimizes, scalar, of LR (B, channels, h, w) and HR in [0, 1]: the MSE of the enlarged image.
 
-        A network whose paper has another loss overrides this; `epoch` counts from 0.
+        In float32 whatever autocast is on. A network whose paper has another loss overrides this.
+        `epoch` counts from 0.
         """
-        return mse_loss(self(lr), hr)
+        return mse_loss(self(lr).float(), hr)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """All parameters with their learning rates, as torch's optimizers take them: `lr` for the first group.
@@ -99,9 +100,9 @@ class Network(nn.Module):
 
 
 def half_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
-    """1/2 ||HR - SR||^2, scalar: summed over the pixels of a patch (C, H, W), averaged over the batch.
+    """1/2 ||HR - SR||^2, scalar, in float32: summed over the pixels of a patch (C, H, W), averaged over the batch.
 
     VDSR and DRCN are defined with it (Kim et al. 2016). Plain gradient descent is not indifferent to the factor between
     it and the MSE, half the number of values in a patch: their learning rates would be some 800 times too small.
     """
-    return 0.5 * mse_loss(sr, hr) * hr[0].numel()
+    return 0.5 * mse_loss(sr.float(), hr) * hr[0].numel()

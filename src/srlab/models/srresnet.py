@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.models.network import Network
+from srlab.models.subpixel import icnr_
 
 PUBLISHED = (16, 64)  # residual blocks and channels, sec. 3.2
 
@@ -11,17 +12,18 @@ PUBLISHED = (16, 64)  # residual blocks and channels, sec. 3.2
 class SRResNet(Network):
     """RGB (B, 3, h, w) in [0, 1] to (B, 3, h*scale, w*scale): residual blocks, then sub-pixel stages (Fig. 4).
 
-    One stage of x2 per factor of two, or a single stage of x3. SrlabError for any other scale.
+    One stage of x2 per factor of two, or a single stage of x3. SrlabError for any other scale. With `icnr` the stages
+    start without a checkerboard (see `icnr_`).
     """
 
-    def __init__(self, scale: int, num_blocks: int, num_features: int) -> None:
+    def __init__(self, scale: int, num_blocks: int, num_features: int, icnr: bool = False) -> None:
         super().__init__(scale, channels=3)
         self.num_blocks = num_blocks
         self.num_features = num_features
         self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
         self.tail = nn.Sequential(nn.Conv2d(num_features, num_features, 3, padding=1), nn.BatchNorm2d(num_features))
-        self.stages = nn.Sequential(*(_subpixel_stage(num_features, factor) for factor in _factors(scale)))
+        self.stages = nn.Sequential(*(_subpixel_stage(num_features, factor, icnr) for factor in _factors(scale)))
         self.last = nn.Conv2d(num_features, 3, 9, padding=4)
 
     @property
@@ -56,8 +58,10 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-def _subpixel_stage(num_features: int, factor: int) -> nn.Sequential:
+def _subpixel_stage(num_features: int, factor: int, icnr: bool) -> nn.Sequential:
     wide = nn.Conv2d(num_features, num_features * factor**2, 3, padding=1)
+    if icnr:
+        icnr_(wide, factor)
     return nn.Sequential(wide, nn.PixelShuffle(factor), nn.PReLU())
 
 

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.data.resample import imresize
+from srlab.models.convolution import he_convolution
 from srlab.models.network import Network, half_squared_error
 
 PUBLISHED = (20, 64)  # weight layers and channels, sec. 3.1 and 5.2
@@ -19,10 +20,10 @@ class VDSR(Network):
     def __init__(self, scale: int, num_layers: int, num_features: int) -> None:
         super().__init__(scale, channels=1)
         self.size = (num_layers, num_features)
-        layers: list[nn.Module] = [_convolution(1, num_features)]
+        layers: list[nn.Module] = [he_convolution(1, num_features)]
         for _ in range(num_layers - 2):
-            layers += [nn.ReLU(), _convolution(num_features, num_features)]
-        self.body = nn.Sequential(*layers, nn.ReLU(), _convolution(num_features, 1))
+            layers += [nn.ReLU(), he_convolution(num_features, num_features)]
+        self.body = nn.Sequential(*layers, nn.ReLU(), he_convolution(num_features, 1))
 
     @property
     def variant(self) -> str:
@@ -37,10 +38,3 @@ class VDSR(Network):
     def training_loss(self, lr: Tensor, hr: Tensor, epoch: int) -> Tensor:
         """1/2 ||r - f(x)||^2 for the residual r = HR - bicubic, summed over pixels, a mean over patches (sec. 3.2)."""
         return half_squared_error(self(lr), hr)
-
-
-def _convolution(num_in: int, num_out: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(num_in, num_out, 3, padding=1)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-    nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
-    return convolution

@@ -23,7 +23,10 @@ NAMES = tuple((i, j) for i, stage in enumerate(STAGES, 1) for j in range(1, len(
 # Positions of the convolutions in torchvision's `features`: each is followed by a ReLU, each stage by a pooling.
 TORCHVISION_POSITIONS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 TORCHVISION_SHA256 = "dcbb9e9d"  # the beginning, which is part of the file's name
-HOME = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+CURE = (
+    "set SRLAB_VGG19 to torchvision's vgg19-dcbb9e9d.pth or to an .npz in Caffe's convention, or leave it unset for a "
+    "download, and run `dvc repro --force fetch_weights`"
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,19 @@ class VGGFeatures(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB in [0, 1] to the layer's features after its ReLU, never negative."""
-        return self.body((image - self.mean) / self.std)
+        """(B, 3, H, W) RGB in [0, 1] to the layer's features after its ReLU, never negative; float32 on both sides.
+
+        In between autocast may round: the mean is taken off and features are handed out in full precision.
+        """
+        return self.body((image - self.mean) / self.std).float()  # its buffers are float32
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights in a folder made by `srlab.data.vgg_weights.VGG19Weights`; SrlabError if there are none."""
+    found = sorted(folder.glob("vgg19*"))
+    if not found:
+        raise SrlabError(f"{folder} holds no VGG-19 weights: run `dvc repro`")
+    return found[0]
 
 
 def torchvision_kernels(state: Mapping[str, Tensor]) -> Kernels:
@@ -104,22 +118,21 @@ def _body(kernels: Kernels, last: tuple[int, int]) -> list[nn.Module]:
 
 
 def _read(path: Path) -> Kernels:
-    cure = f"download {HOME} and set SRLAB_VGG19 to it"
     if not path.is_file():
-        raise SrlabError(f"the VGG-19 weights {path} are missing: {cure}")
+        raise SrlabError(f"the VGG-19 weights {path} are missing: {CURE}")
     try:
         if path.suffix == ".npz":
             with np.load(path) as arrays:
                 return caffe_kernels(arrays)
-        _require_published(path, cure)
+        _require_published(path)
         return torchvision_kernels(torch.load(path, map_location="cpu", weights_only=True))
     except (KeyError, ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         # Only the kind of error: torch.load's messages run over many lines.
-        raise SrlabError(f"{path} does not hold VGG-19 weights ({type(error).__name__}): {cure}") from error
+        raise SrlabError(f"{path} does not hold VGG-19 weights ({type(error).__name__}): {CURE}") from error
 
 
-def _require_published(path: Path, cure: str) -> None:
+def _require_published(path: Path) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(TORCHVISION_SHA256):
-        raise SrlabError(f"{path} has sha256 {digest[:8]}..., expected {TORCHVISION_SHA256}...: {cure}")
+        raise SrlabError(f"{path} has sha256 {digest[:8]}..., expected {TORCHVISION_SHA256}...: {CURE}")

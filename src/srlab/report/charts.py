@@ -55,9 +55,7 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
     figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
-    # Without the remark in brackets: the table has it, and 21 of them cover each other.
-    names = [one["label"].partition(" (")[0] for one in metrics]
-    _label_points(axes, times, values, names, front)
+    _label_points(axes, times, values, _short_names([one["label"] for one in metrics]), front)
     return figure
 
 
@@ -127,6 +125,18 @@ def _tree(metrics: Sequence[Metrics]) -> Iterator[tuple[int, str, str, int | Non
 
 def _trunk(one: Metrics) -> str:
     return one["branch"].partition(SEPARATOR)[0]
+
+
+def _short_names(labels: Sequence[str]) -> list[str]:
+    """Labels without the remarks in brackets: the table has them, and 21 of them cover each other.
+
+    The first remark stays where a name is taken: "SRGAN", "SRGAN (alpha 0.5)".
+    """
+    names: list[str] = []
+    for label in labels:
+        name, _, remarks = label.rstrip(")").partition(" (")
+        names.append(f"{name} ({remarks.partition(', ')[0]})" if name in names and remarks else name)
+    return names
 
 
 def _branch_colours(metrics: Sequence[Metrics]) -> dict[str, str]:

@@ -1,13 +1,14 @@
-"""Losses of SRGAN (Ledig et al. 2017, sec. 2.2), on images (B, 3, H, W) in [0, 1]."""
+"""Losses of SRGAN (Ledig et al. 2017, sec. 2.2), on images (B, 3, H, W) in [0, 1]; in float32 under any autocast."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from srlab.data.vgg_weights import weights_file
-from srlab.models.vgg import VGGFeatures
+from srlab.models.vgg import VGGFeatures, weights_file
 
 
 class MSEContent(nn.Module):
@@ -17,7 +18,7 @@ class MSEContent(nn.Module):
     """
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        return 4 * mse_loss(sr, hr)
+        return 4 * mse_loss(sr.float(), hr)
 
 
 class VGGContent(nn.Module):
@@ -38,13 +39,30 @@ class VGGContent(nn.Module):
         return mse_loss(self.features(sr) / 12.75, self.features(hr) / 12.75)
 
 
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """-log D(HR) - log(1 - D(SR)), scalar, of logits (B, 1) (eq. 2)."""
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, smoothing: float) -> Tensor:
+    """-log D(HR) - log(1 - D(SR)), scalar, of logits (B, 1) (eq. 2), with the target 1 - `smoothing` for D(HR).
+
+    One-sided label smoothing (Salimans et al. 2016, sec. 3.4) keeps the discriminator from being certain; 0 = none.
+    """
+    real, fake = real_logits.float(), fake_logits.float()
     return binary_cross_entropy_with_logits(
-        real_logits, real_logits.new_ones(real_logits.shape)
-    ) + binary_cross_entropy_with_logits(fake_logits, fake_logits.new_zeros(fake_logits.shape))
+        real, real.new_full(real.shape, 1.0 - smoothing)
+    ) + binary_cross_entropy_with_logits(fake, fake.new_zeros(fake.shape))
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
     """-log D(SR), scalar, of logits (B, 1): the generator's non-saturating loss (eq. 6)."""
-    return binary_cross_entropy_with_logits(fake_logits, fake_logits.new_ones(fake_logits.shape))
+    fake = fake_logits.float()
+    return binary_cross_entropy_with_logits(fake, fake.new_ones(fake.shape))
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], hr: Tensor) -> Tensor:
+    """E ||grad_x D(x)||^2 over real images (B, 3, H, W), scalar, D in logits: Mescheder et al. 2018, eq. 9 but gamma/2.
+
+    To be minimized by the discriminator. It runs once more, in full precision: gradients of gradients lose too much in
+    16 bit. Where it normalises over the batch, the gradient includes what an image does to the logits of the others.
+    """
+    images = hr.detach().requires_grad_()
+    with torch.autocast(images.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()
