@@ -1,10 +1,13 @@
-"""MLflow, kept at arm's length: a mirror of what is on disk, which can fail without failing a training.
+"""MLflow, kept at arm's length: what it is told goes to a journal on disk, and another process sends it from there.
 
-The only import of mlflow. Metrics of a training are in its checkpoint and in `models/<m>/history.csv` first.
+So a call costs a training microseconds, a store that fails costs it nothing, and nothing is lost: see `srlab.outbox`
+(what lies on disk), `srlab.delivery` (how it is sent), `srlab.sending` (when). Nothing here imports mlflow.
 """
 
-import fcntl
+import math
 import os
+import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -13,102 +16,117 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the default blocks 251 s on a dead server
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-
-import mlflow.data.code_dataset_source
-import mlflow.data.meta_dataset
 import yaml
-from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 
 from srlab.files import read_json
+from srlab.outbox import Journal, Progress, concerning, files, num_waiting
 from srlab.stage import is_follower
 
 Row = dict[str, float]
-LEARNING_RATE = "lr"  # the metric by which the row of an epoch is known
-MAX_PARAMS = 100  # that MLflow takes in one call
+LOCAL = "local-"  # begins the key of a run while nobody knows MLflow's id of it; tag srlab.key of the run
+SQLITE = "sqlite:///"
+# Seconds without any progress after which the end of a run is not waited for. A sqlite store has no server that could
+# be dead, but many processes may wait for it, each up to 20 s in mlflow's own hands.
+PATIENCE, PATIENCE_WITH_SQLITE = 7.5, 60.0  # at most twice: for the id of the run and for its end
+PATIENCE_WITH_IMPORTS = 120.0  # before the first try; it takes 3 s on a machine that has nothing else to do
 
 
 class Tracker:
-    """One MLflow run. After the first failing call it warns once and stays silent: results do not depend on it.
+    """One MLflow run. Nothing here raises because of MLflow or of a full disk: results do not depend on it.
 
     Args:
         uri: tracking URI; a sqlite file is created on first use, once, however many processes start.
         artifacts: folder for artifacts where `uri` is a sqlite file; a server decides for itself.
         experiment: name of the MLflow experiment, created if need be.
+        outbox: folder in which entries wait until MLflow has them.
+        live: send them at once; otherwise they wait for `srlab send`.
     """
 
-    def __init__(self, uri: str, artifacts: str, experiment: str) -> None:
+    def __init__(self, uri: str, artifacts: str, experiment: str, outbox: str, live: bool) -> None:
         self.uri, self.artifacts, self.experiment = _absolute(uri), Path(artifacts).resolve(), experiment
-        self.run_id = self.experiment_id = ""
-        self.last_step = -1  # epochs up to this one are in the run already
-        self._failed = False
+        self.outbox, self.live = Path(outbox).resolve(), live
+        self._run_id, self._last_stamp, self._silent = "", 0, False
+        self._journal: Journal | None = None
+        self._sender: subprocess.Popen[str] | None = None
 
     def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
-        """Go on with `run_id` if the store knows it, else open a new one with `tags`, `params`, code version.
+        """Go on with `run_id` if the store knows it, else open a new run with `tags`, `params`, code version.
 
         Of the processes that train one model on several devices, only the first tells MLflow anything.
         """
-        if is_follower():
-            self.run_id, self._failed = run_id, True
-        self._try(self._start, name, tags, params, run_id)
+        self._run_id = run_id or LOCAL + secrets.token_hex(8)
+        if not is_follower():
+            try:
+                self._start(name, tags, params)
+            except OSError as error:
+                self._stop(error)
         return self
 
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run, or the key by which `start` finds it as well while the id is not known yet."""
+        if self._journal:
+            self._run_id = Progress.of(self._journal.path).run_id or self._run_id
+        return self._run_id
+
+    def known_id(self) -> str:
+        """`run_id`, after MLflow had time to answer: an id of its own wherever there is a store that answers."""
+
+        def answered(progress: Progress) -> bool:  # a sqlite store that fails is busy
+            return progress.run_id != "" or (progress.failure != "" and not self.uri.startswith(SQLITE))
+
+        if self._journal and self._sender:
+            self._wait(self._journal.path, self._sender, answered)
+        return self.run_id
+
     def metrics(self, row: Row, step: int) -> None:
-        """Log one epoch's metrics; a step that a resumed run logged before is skipped."""
-        if step > self.last_step:
-            self._log(row, step)
+        """Log one epoch's metrics; a step that the run has from before a kill is skipped when they are sent."""
+        self._tell("metrics", step=step, values=_floats(row))
 
     def scores(self, row: Row) -> None:
         """Log figures of no epoch, also to a training's run after its last epoch: there they replace earlier ones."""
-        self._log(row, step=0)
+        self._tell("scores", step=0, values=_floats(row))
 
     def tags(self, tags: dict[str, str]) -> None:
         """Set tags of the run; `mlflow.note.content` is its description in the UI, in Markdown."""
-        self._try(lambda: self.client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in tags.items()]))
+        self._tell("tags", tags=tags)
 
     def describe(self, text: str, methods: list[str]) -> None:
         """Make `text` (Markdown) the run's description in the UI, with links to the newest runs of `methods`."""
-        runs = {method: self.latest(method) for method in methods}
-        links = [f"- [{method}]({self.link(run)})" for method, run in runs.items() if run]
-        self.tags({"mlflow.note.content": "\n".join([text, "## Runs", "", *links])})
+        self._tell("describe", text=text, methods=methods)
 
     def artifact(self, path: Path, folder: str) -> None:
-        """Log a file or a whole folder under `folder`."""
-        log = "log_artifacts" if path.is_dir() else "log_artifact"
-        self._try(lambda: getattr(self.client, log)(self.run_id, str(path), folder or None))
+        """Log a file, or what is in a folder, under `folder`."""
+        self._try(lambda journal: self._append(journal, "artifact", file=journal.keep(path), folder=folder))
 
     def image(self, image: Any, key: str, step: int) -> None:
         """Log a uint8 image (H, W, 3) of one epoch; the UI shows a slider over the epochs."""
-        if step > self.last_step:
-            self._try(lambda: self.client.log_image(self.run_id, image, key=key, step=step))
+
+        def keep(journal: Journal) -> None:
+            import numpy as np
+
+            place = journal.place("image.npy")
+            np.save(files(journal.path) / place, image)  # to encode it would take longer; the sender does
+            self._append(journal, "image", file=place, key=key, step=step, id=secrets.token_hex(8))
+
+        self._try(keep)
 
     def table(self, rows: list[dict[str, Any]], name: str) -> None:
         """Log rows as a table artifact, which the UI's evaluation view shows; a table of that name is replaced."""
-        self._try(self._table, rows, name)
+        columns = list(rows[0])
+        self._tell("table", name=name, columns=columns, data=[[_cell(row[key]) for key in columns] for row in rows])
 
     def dataset(self, path: str, digest: str) -> None:
         """Log the data set that was trained on: its folder, DVC's md5 of it and the digest of its pixels."""
         tags = {"path": path, "dvc_md5": dvc_md5(path) or "not in dvc.lock", "pixel_digest": digest}
-        source = mlflow.data.code_dataset_source.CodeDatasetSource(tags=tags)
-        dataset: Any = mlflow.data.meta_dataset.MetaDataset(
-            source=source, name=Path(path).name, digest=tags["dvc_md5"][:36]
-        )
-        inputs = [DatasetInput(dataset._to_mlflow_entity(), tags=[])]
-        self._try(lambda: self.client.log_inputs(self.run_id, inputs))
-
-    def latest(self, method: str) -> str:
-        """Run id of the newest pipeline run of a method, or "" if there is none."""
-        found = self._try(lambda: self.client.search_runs([self.experiment_id], f"tags.`srlab.method` = '{method}'"))
-        return next((run.info.run_id for run in found or [] if run.data.tags.get("dvc.stage")), "")
+        self._tell("dataset", name=Path(path).name, digest=tags["dvc_md5"][:36], tags=tags)
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Close the run at the end of the block: FINISHED, or on an exception FAILED, on an interrupt KILLED."""
+        """Close the run at the end of the block: FINISHED, or on an exception FAILED, on an interrupt KILLED.
+
+        Waits until MLflow has everything, while it takes things; says in one line what it has not.
+        """
         status = "KILLED"
         try:
             yield
@@ -117,63 +135,94 @@ class Tracker:
             status = "FAILED"
             raise
         finally:
-            self._try(lambda: self.client.set_terminated(self.run_id, status))
+            self._silent = False  # the disk may have room for one more entry
+            self._tell("end", status=status)
+            self._close()
 
-    def link(self, run_id: str) -> str:
-        """Where the UI shows a run, relative to its root."""
-        return f"#/experiments/{self.experiment_id}/runs/{run_id}"
+    def _start(self, name: str, tags: dict[str, str], params: dict[str, Any]) -> None:
+        header = {
+            "kind": "start",
+            "name": name,
+            "key": self._run_id,
+            "after": [path.name for path in concerning(self.outbox, self._run_id)],  # is sent before this journal
+            "uri": self.uri,
+            "artifacts": str(self.artifacts),
+            "experiment": self.experiment,
+            "tags": {**tags, **code_tags()},
+            "params": {key: str(value) for key, value in params.items()},
+            "time": self._stamp(),
+        }
+        if self.uri.startswith(SQLITE):
+            Path(self.uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(self.outbox, header)
+        if self.live:
+            self._sender = _sender(self._journal)
 
-    def _start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str) -> None:
-        with _lock(self.uri):  # two processes that create one sqlite store at once race in its migrations
-            self.client = MlflowClient(self.uri)
-            experiment = self.client.get_experiment_by_name(self.experiment)
-            location = self.artifacts.as_uri() if self.uri.startswith("sqlite") else None
-            self.experiment_id = (
-                experiment.experiment_id if experiment else self.client.create_experiment(self.experiment, location)
-            )
-        if run_id and self._knows(run_id):
-            self.run_id = run_id
-            self.client.update_run(run_id, status="RUNNING")
-            self.last_step = max((m.step for m in self.client.get_metric_history(run_id, LEARNING_RATE)), default=-1)
+    def _tell(self, kind: str, **entry: Any) -> None:
+        self._try(lambda journal: self._append(journal, kind, **entry))
+
+    def _append(self, journal: Journal, kind: str, **entry: Any) -> None:
+        journal.append({"kind": kind, "time": self._stamp(), **entry})
+
+    def _try(self, call: Callable[[Journal], None]) -> None:
+        if self._journal and not self._silent:
+            try:
+                call(self._journal)
+            except OSError as error:
+                self._stop(error)
+
+    def _stop(self, error: OSError) -> None:
+        self._silent = True
+        text = f"MLflow is told no more of this run, since it cannot be noted in {self.outbox}: {error}"
+        print(text, file=sys.stderr)
+
+    def _stamp(self) -> int:
+        """Milliseconds since 1970, of two calls never the same: MLflow would take two equal scores for one."""
+        self._last_stamp = max(self._last_stamp + 1, int(time.time() * 1000))
+        return self._last_stamp
+
+    def _close(self) -> None:
+        """Let the sender come to its end, and say what it had to leave."""
+        journal, sender, reason = self._journal, self._sender, "is told nothing now"
+        if journal is None:
             return
-        run = self.client.create_run(self.experiment_id, run_name=name, tags={**tags, **code_tags()})
-        self.run_id = run.info.run_id
-        entries = [Param(key, str(value)) for key, value in params.items()]
-        for start in range(0, len(entries), MAX_PARAMS):
-            self.client.log_batch(self.run_id, params=entries[start : start + MAX_PARAMS])
+        if sender and sender.stdin and sender.stdout:
+            sender.stdin.close()
+            self._wait(journal.path, sender, lambda _: False)
+            sender.kill()
+            self._run_id = sender.stdout.read().strip() or self.run_id
+            sender.wait()
+            failure = Progress.of(journal.path).failure
+            reason = f"does not answer ({failure})" if failure else "did not take everything in time"
+        self._journal = self._sender = None
+        journal.close()
+        if journal.path.exists():
+            waiting = f"{num_waiting(journal.path)} entries wait in {journal.path}, `srlab send` brings them there"
+            print(f"MLflow at {self.uri} {reason}: {waiting}", file=sys.stderr)
 
-    def _log(self, row: Row, step: int) -> None:
-        now = int(time.time() * 1000)
-        batch = [Metric(key, value, now, step) for key, value in row.items()]
-        self._try(lambda: self.client.log_batch(self.run_id, metrics=batch))
+    def _wait(self, path: Path, sender: "subprocess.Popen[str]", done: Callable[[Progress], bool]) -> None:
+        """Until `done`, or until the sender has ended, or nothing moves any more."""
+        patience = PATIENCE_WITH_SQLITE if self.uri.startswith(SQLITE) else PATIENCE
+        before, since = None, time.monotonic()
+        while sender.poll() is None and not done(progress := Progress.of(path)):
+            imported = path.with_suffix(".sent").exists()
+            now = (imported, progress.run_id, progress.offset)  # and not its failures, which move nothing
+            if now != before:
+                before, since = now, time.monotonic()
+            if time.monotonic() - since > (patience if imported else PATIENCE_WITH_IMPORTS):
+                return
+            time.sleep(0.02)
 
-    def _table(self, rows: list[dict[str, Any]], name: str) -> None:
-        columns = {key: [row[key] for row in rows] for key in rows[0]}
-        if all(file.path != name for file in self.client.list_artifacts(self.run_id)):
-            self.client.log_table(self.run_id, columns, name)
-        else:  # log_table would add the rows of a second evaluation to those of the first
-            content = {"columns": list(columns), "data": [list(row.values()) for row in rows]}
-            self.client.log_dict(self.run_id, content, name)
 
-    def _knows(self, run_id: str) -> bool:
-        """False for a run of another store: a clone pulls models/<m>/run.json without the runs."""
-        try:
-            return self.client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return False
-            raise
-
-    def _try(self, call: Callable[..., Any], *args: Any) -> Any:
-        if self._failed:
-            return None
-        try:
-            return call(*args)
-        except Exception as error:
-            self._failed = True
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            print(f"MLflow at {self.uri} does not answer, so this run is not complete there: {reason}", file=sys.stderr)
-            return None
+def _sender(journal: Journal) -> "subprocess.Popen[str]":
+    """The process that sends a journal; it shares the lock, and notices by its standard input when we are gone."""
+    command = [sys.executable, "-P", "-m", "srlab.sending", str(journal.path)]
+    pipe = subprocess.PIPE
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it inherits this: after Ctrl-C it is to send
+    try:  # how the training ended
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, pass_fds=[journal.fileno()])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def remembered_run(folder: Path) -> str:
@@ -202,23 +251,20 @@ def code_tags() -> dict[str, str]:
 def dvc_md5(path: str) -> str | None:
     """DVC's md5 of an output, from dvc.lock; None where it is not there."""
     lock = Path("dvc.lock")
-    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader  # the latter takes most of a second
+    stages = (yaml.load(lock.read_text(), loader) or {}).get("stages", {}) if lock.exists() else {}
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
     return next((out["md5"] for out in outs if out["path"] == path), None)
 
 
 def _absolute(uri: str) -> str:
-    prefix = "sqlite:///"
-    return prefix + str(Path(uri.removeprefix(prefix)).resolve()) if uri.startswith(prefix) else uri
+    return SQLITE + str(Path(uri.removeprefix(SQLITE)).resolve()) if uri.startswith(SQLITE) else uri
 
 
-@contextmanager
-def _lock(uri: str) -> Iterator[None]:
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _floats(row: Row) -> Row:
+    return {key: float(value) for key, value in row.items()}
+
+
+def _cell(value: Any) -> Any:
+    """JSON has no word for a figure that is not finite; nor has a browser."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
