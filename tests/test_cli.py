@@ -24,6 +24,14 @@ def test_another_scale_is_asked_for_by_scale(capsys: pytest.CaptureFixture[str])
     assert "the bicubic row fits x2, MATLAB bicubic both ways; studio-range luma" in one_line(capsys)
 
 
+def test_send_looks_where_trainings_leave_what_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    main(["send"])
+    assert capsys.readouterr().out == f"nothing waits in {tmp_path}/mlflow-outbox\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,4 +1,6 @@
-"""The command `srlab`: `srlab audit` explains somebody's PSNRs and SSIMs."""
+"""The command `srlab`: `srlab audit` explains somebody's PSNRs and SSIMs, `srlab send` tells MLflow what it missed,
+`srlab plan` says what the trainings of a profile take.
+"""
 
 import argparse
 import sys
@@ -14,6 +16,16 @@ Say which protocol a figure or a table of figures fits (luma range, colour, bord
 it contradicts itself or the literature. Give a CSV or Markdown file, or one method's figures on one set.
 """
 
+SENDING = """\
+Send MLflow everything that waits in the outbox, because no server answered or a training was killed. Each entry
+arrives once, also if this command is interrupted and run again.
+"""
+
+PLANNING = """\
+Say what the trainings of a profile take on this machine: parameters, multiply-adds, memory, patches a second, hours.
+Each network is trained for some steps on made-up images, in a process of its own; no data are needed.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
@@ -26,14 +38,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
     audit.add_argument("--psnr", help="in dB, as printed")
     audit.add_argument("--ssim", help="as printed")
     audit.add_argument("--scale", type=int, default=4, help="default: 4")
+    audit.set_defaults(run=_audit)
+    send = commands.add_parser("send", help="send MLflow what waits in the outbox", description=SENDING)
+    send.add_argument("--uri", default="", help="tracking URI; default: for each training, the one it was meant for")
+    send.add_argument("--outbox", type=Path, help="default: that of conf/tracking/mlflow.yaml")
+    send.set_defaults(run=_send)
+    usage = "srlab plan [PROFILE] [key=value ...] [--only NAME ...] [--steps N]"
+    plan = commands.add_parser("plan", help="what the trainings of a profile take", description=PLANNING, usage=usage)
+    plan.add_argument("what", nargs="*", metavar="PROFILE key=value", help="default: params.yaml, as it is")
+    plan.add_argument("--only", nargs="+", default=[], metavar="NAME", help="default: all")
+    plan.add_argument("--steps", type=int, default=20, help="that are measured; default: 20")
+    plan.set_defaults(run=_plan)
     options = parser.parse_args(arguments)
     try:
-        print(_audit(options), end="")
+        options.run(options)
     except SrlabError as error:
         sys.exit(f"error: {error}")
 
 
-def _audit(options: argparse.Namespace) -> str:
+def _send(options: argparse.Namespace) -> None:
+    from omegaconf import OmegaConf
+
+    from srlab.sending import send  # imports mlflow, which takes seconds
+    from srlab.stage import ROOT
+
+    outbox = options.outbox or Path(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").outbox)
+    send(outbox, options.uri)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from srlab.planning import in_a_process, plan  # imports hydra, which the others have no need of
+
+    given = [*options.what, *options.only]  # an option with several values takes overrides after it for its own
+    profiles = [one for one in options.what if "=" not in one]
+    if len(profiles) > 1:
+        raise SrlabError(f"one profile at a time, not {', '.join(profiles)}")
+    only = [one for one in options.only if "=" not in one]
+    plan(profiles[0] if profiles else None, only, [one for one in given if "=" in one], options.steps, in_a_process)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    print(_report(options), end="")
+
+
+def _report(options: argparse.Namespace) -> str:
     figure = (options.set, options.method, options.psnr, options.ssim)
     if options.table is not None:
         if any(figure):

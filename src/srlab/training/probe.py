@@ -1,0 +1,192 @@
+"""A training's first steps, run for real on made-up images, to see what the whole of it takes.
+
+`python -m srlab.training.probe FOLDER` reads FOLDER/training.json (a `Training`), writes FOLDER/probed.json (a
+`Probed`) and prints "error: ..." on what cannot be. A process of its own, because a process has one peak of memory, and
+because one that dies of having too little takes nobody along.
+"""
+
+import copy
+import math
+import re
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from pytorch_lightning.callbacks import Callback
+
+from srlab.errors import SrlabError
+from srlab.evaluation.cost import SIDE, STATUS, _name, count_multiply_adds
+from srlab.files import read_json, write_json
+from srlab.models.network import Network
+from srlab.training.curves import Row
+from srlab.training.fit import fit
+from srlab.training.probed import PROBED, TRAINING, Probed, Training
+from srlab.training.stand_ins import made_up_store, with_stand_ins
+from srlab.training.threads import use_threads
+
+WARM_UP = 3  # steps before the clock starts: libraries choose their kernels, buffers are allocated
+LIMIT = 30.0  # seconds of steps that are measured; a third of it is the most that warming up may take
+
+
+class Stopwatch(Callback):
+    """Times `num_steps` steps after some to warm up, then a validation image, and stops the training in between.
+
+    Args:
+        limit: seconds after which no further step is begun, so that two at least are made.
+    """
+
+    def __init__(self, num_steps: int, limit: float) -> None:
+        self.num_steps, self.limit = num_steps, limit
+        self.measured = 0
+        self.step_seconds = self.image_seconds = float("nan")
+        self._done = 0
+        self._began, self._start, self._image_start = 0.0, None, 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._began = now(pl_module.device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._done += len(batch)
+        if self._start is None:
+            if _agreed(trainer, self._done >= WARM_UP or time.perf_counter() - self._began > self.limit / 3):
+                self._start, self._done = now(pl_module.device), 0
+            return
+        # By the CPU's clock: it is a few steps ahead of a GPU's, whose queue is short, and nobody waits for that.
+        if _agreed(trainer, self._done >= self.num_steps or time.perf_counter() - self._start > self.limit):
+            self.step_seconds = (now(pl_module.device) - self._start) / self._done
+            self.measured = self._done
+            trainer.should_stop = True
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._image_start = now(pl_module.device)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.image_seconds = now(pl_module.device) - self._image_start  # the last one's: the first warms up
+
+
+class Nobody:
+    """A watcher who is not interested."""
+
+    def metrics(self, row: Row, step: int) -> None:
+        """Not here."""
+
+    def image(self, image: Any, key: str, step: int) -> None:
+        """Nor here."""
+
+
+def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
+    """Build `training` as pipelines/train.py does and run its first steps in `work`, an empty folder.
+
+    Raises:
+        SrlabError: what `fit` raises, or a number in the config makes no sense.
+    """
+    idle = _resident("VmRSS")
+    pl.seed_everything(training.seed, verbose=False)
+    use_threads(training.num_threads)
+    chunk = training.data["chunk"]
+    num_chunks = -(-WARM_UP // chunk) - (-training.num_steps // chunk)
+    folder = work / "pairs"
+    made_up_store(folder, training.scale, max(SIDE, training.data["patch_size"]))
+    patches = {"folder": str(folder), "patches_per_epoch": num_chunks * chunk * training.data["batch_size"]}
+    described, remarks = with_stand_ins(training.module, work)
+    data, module = instantiate(training.data | patches), instantiate(described)
+    lr = torch.empty(1, 1, SIDE // training.scale, SIDE // training.scale, device="meta")
+    multiply_adds = count_multiply_adds(_Shapes(module.network), lr, training.scale)
+    trained = [[p.numel() for p in child.parameters() if p.requires_grad] for child in module.children()]
+    instantiate(training.trainer["speed"]).apply(module)
+    watch, used = Stopwatch(training.num_steps, limit), {}
+
+    def make_trainer(callbacks: list[Callback], **arguments: Any) -> pl.Trainer:
+        partial = instantiate(training.trainer["lightning"])
+        used["trainer"] = partial(callbacks=[watch, *callbacks], **arguments)
+        return used["trainer"]
+
+    origin, name = {"probe of": training.name}, training.name
+    fit(module, data, make_trainer, work, name, training.patience, Nobody(), origin, checkpoint_minutes=math.inf)
+    trainer: pl.Trainer = used["trainer"]
+    device = trainer.strategy.root_device
+    on_gpu = device.type == "cuda"
+    return Probed(
+        num_parameters=[sum(sizes) for sizes in trained if sizes],
+        multiply_adds=multiply_adds,
+        device=_name(device),
+        num_devices=trainer.world_size,
+        precision=str(trainer.precision),
+        peak_bytes=torch.cuda.max_memory_allocated(device) if on_gpu else _resident("VmHWM"),
+        idle_bytes=None if on_gpu else idle,
+        num_steps=watch.measured,
+        step_seconds=watch.step_seconds,
+        image_side=SIDE,
+        image_seconds=watch.image_seconds,
+        remarks=remarks,
+    )
+
+
+class _Shapes:
+    """A copy of a network that computes shapes alone, and may cost what it likes."""
+
+    label, num_parameters = "", 0
+
+    def __init__(self, network: Network) -> None:
+        self.network = copy.deepcopy(network).to("meta").eval()
+
+    def upscale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
+        return self.network(lr.expand(-1, self.network.channels, -1, -1))
+
+
+def now(device: torch.device) -> float:
+    """Seconds of a clock, when `device` has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _agreed(trainer: pl.Trainer, due: bool) -> bool:
+    """Whether it is due in any of the processes, which have to stop after the same step."""
+    return due if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(due, all=False)
+
+
+def _resident(key: str) -> int | None:
+    """Bytes of a line of /proc/self/status: VmRSS, what this process has in memory, or VmHWM, the most it ever had."""
+    if not STATUS.exists():
+        return None
+    found = re.search(rf"^{key}:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def main(folder: Path) -> None:
+    """Probe what FOLDER/training.json describes; exit code 1 and one line on what a user can mend."""
+    training = Training(**read_json(folder / TRAINING))
+    try:
+        with tempfile.TemporaryDirectory(
+            dir=folder
+        ) as work:  # each process of a training on several devices has its own
+            write_json(folder / PROBED, asdict(probe(training, Path(work))))
+    except (SrlabError, InstantiationException) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
+        if not isinstance(cause, SrlabError):
+            raise
+        sys.exit(f"error: {cause}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,106 @@
+"""Hours from a probe, and how they are printed."""
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srlab.forecast import Outlook, duration, report
+from srlab.training.probed import Probed
+
+PROBED = Probed(
+    num_parameters=[1_549_462, 23_569_217],
+    multiply_adds=127_800_000_000,
+    device="Some CPU, 2 threads",
+    num_devices=1,
+    precision="32-true",
+    peak_bytes=3_210_000_000,
+    idle_bytes=400_000_000,
+    num_steps=20,
+    step_seconds=0.5,
+    image_side=384,
+    image_seconds=1.5,
+    remarks=[],
+)
+# 24,000 patches by 16 are 1500 steps of 0.5 s: 750 s, and 20 images of 1.5 s: 780 s an epoch, 65 hours in 300 epochs
+OUTLOOK = Outlook("srgan", 300, 24000, 16, 20, 20, PROBED)
+
+
+def changed(outlook: Outlook = OUTLOOK, name: str = "srgan", **probed: object) -> Outlook:
+    return dataclasses.replace(outlook, name=name, probed=dataclasses.replace(outlook.probed, **probed))
+
+
+def test_hours_are_those_of_steps_and_validation() -> None:
+    assert OUTLOOK.hours == pytest.approx(65)
+    assert OUTLOOK.patches_per_second == pytest.approx(32)
+
+
+def test_devices_share_the_validation_images() -> None:
+    # 3 devices have 7, 7 and 6 of the 20: 750 s + 10.5 s
+    assert changed(num_devices=3).hours == pytest.approx(300 * 760.5 / 3600)
+
+
+def test_a_line_holds_what_was_seen() -> None:
+    line = next(line for line in report("Profile paper", [OUTLOOK], {}).splitlines() if line.startswith("srgan"))
+    cells = ["1,549,462 + 23,569,217", "128 G", "3,210 MB", "500", "32", "300 x 24,000", "65"]
+    assert re.split(r" {2,}", line) == ["srgan", *cells]
+
+
+def test_the_head_names_the_machine() -> None:
+    text = report("Profile paper", [OUTLOOK], {})
+    assert text.startswith("Profile paper\nSome CPU, 2 threads, precision 32-true\n")
+    assert "400 MB of it Python" in text
+    assert "2 x Some CPU" in report("Profile paper", [changed(num_devices=2)], {})
+
+
+def test_hours_add_up() -> None:
+    assert "One after the other: at most 130 hours (5 days)." in report("", [OUTLOOK, changed(name="second")], {})
+
+
+def test_columns_stand_below_their_headings() -> None:
+    other = changed(name="a_long_name", num_parameters=[8032], remarks=["generator untrained"])
+    head, *lines = report("", [OUTLOOK, other], {}).splitlines()[3:6]
+    for heading in ("parameters", "memory", "ms/step", "patches/s", "hours"):
+        end = head.index(heading) + len(heading)
+        assert all(line[end - 1] != " " and line[end : end + 1] in (" ", "") for line in lines)
+    assert lines[1].endswith("  generator untrained")
+
+
+def test_fewer_steps_than_asked_for_are_named() -> None:
+    assert "  2 steps, generator untrained" in report("", [changed(num_steps=2, remarks=["generator untrained"])], {})
+    assert "  1 step\n" in report("", [changed(num_steps=1)], {})
+    assert "20 steps" not in report("", [OUTLOOK], {})
+
+
+def test_what_failed_is_below_and_not_in_the_sum() -> None:
+    text = report("", [OUTLOOK], {"drcn": "out of memory"})
+    assert "Alone, without drcn: at most 65 hours (3 days)." in text
+    assert text.endswith("\ndrcn: out of memory\n")
+
+
+def test_a_gpu_s_memory_is_that_of_tensors() -> None:
+    text = report("", [changed(idle_bytes=None)], {})
+    assert "of the GPU, what tensors take" in text
+    assert "Python" not in text
+
+
+def test_memory_that_the_system_does_not_tell_is_no_number() -> None:
+    assert "  –  " in report("", [changed(peak_bytes=None, idle_bytes=None)], {})
+
+
+def test_a_moment_is_no_number_of_hours() -> None:
+    short = dataclasses.replace(OUTLOOK, max_epochs=1, num_val=0, patches_per_epoch=448)  # 28 steps
+    assert "at most < 0.01 hours (14 s)" in report("", [short], {})
+
+
+SECONDS = {"s": 1, "min": 60, "h": 3600, "days": 86400}
+
+
+@given(st.floats(1.0, 1e9))
+def test_a_duration_is_the_time_but_for_rounding(seconds: float) -> None:
+    number, unit = duration(seconds / 3600).replace(",", "").split()
+    # rounded by half a unit at most, in a unit of which there is at least one (but two days)
+    assert abs(float(number) * SECONDS[unit] - seconds) <= 0.5 * SECONDS[unit] * (1 + 1e-9)
+    assert float(number) >= (2 if unit == "days" else 1)

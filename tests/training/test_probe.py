@@ -1,0 +1,146 @@
+"""A probe runs the real training on made-up data, and times the right steps."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from srlab.data.pairs import PairStore
+from srlab.data.resample import imresize
+from srlab.models.vgg import VGGFeatures
+from srlab.planning import configs, training_of
+from srlab.training import probe as probing
+from srlab.training.probe import Stopwatch, probe
+from srlab.training.probed import Training
+from srlab.training.stand_ins import made_up_store, made_up_vgg, with_stand_ins
+
+DESCRIBED = {
+    "generator": {
+        "_target_": "srlab.models.weights.load_network",
+        "net": {"_target_": "srlab.models.espcn.ESPCN", "scale": 2},
+        "path": "models/espcn/best.safetensors",
+    },
+    "content": {"_target_": "srlab.training.losses.VGGContent", "layer": "vgg22", "folder": "nowhere"},
+    "lr": 0.1,
+}
+
+
+def training(name: str, num_steps: int, **changes: Any) -> Training:
+    """A line of `smoke` on this process's threads."""
+    cfg = configs("smoke", [name], [f"{key}={value}" for key, value in changes.items()])[1][name]
+    return dataclasses.replace(training_of(cfg, num_steps), num_threads=0)
+
+
+class Clock:
+    """Stands still between the steps of a test."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def perf_counter(self) -> float:
+        return self.time
+
+
+def watched(
+    monkeypatch: pytest.MonkeyPatch, num_steps: int, limit: float, durations: list[float], chunk: int = 1
+) -> tuple[Stopwatch, int]:
+    """A stopwatch after a training of calls that last `durations`, and how many of them were made."""
+    clock, watch = Clock(), Stopwatch(num_steps, limit)
+    monkeypatch.setattr(probing, "time", clock)
+    trainer: Any = SimpleNamespace(world_size=1, should_stop=False)
+    module: Any = SimpleNamespace(device=torch.device("cpu"))
+    watch.on_train_start(trainer, module)
+    for number, duration in enumerate(durations, 1):
+        clock.time += duration
+        watch.on_train_batch_end(trainer, module, None, [None] * chunk, number - 1)
+        if trainer.should_stop:
+            return watch, number
+    raise AssertionError("it never stopped")
+
+
+def test_the_steps_after_the_first_three_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, made = watched(monkeypatch, 4, 30.0, [9.0, 1.0, 1.0, 0.5, 0.75, 0.25, 0.5, 9.0])
+    assert (watch.measured, made) == (4, 7)
+    assert watch.step_seconds == 0.5
+
+
+def test_a_chunk_is_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, made = watched(monkeypatch, 20, 30.0, [9.0, 4.0, 4.0, 4.0, 4.0], chunk=8)
+    assert (watch.measured, made) == (24, 4)
+    assert watch.step_seconds == 0.5
+
+
+def test_slow_steps_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, made = watched(monkeypatch, 20, 30.0, [8.0] * 20)
+    assert (watch.measured, made) == (4, 6)  # 16 s of warming up exceed 10, then 32 exceed 30
+    assert watch.step_seconds == 8.0
+
+
+def test_steps_of_minutes_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, made = watched(monkeypatch, 20, 30.0, [130.0, 120.0, 120.0])
+    assert (watch.measured, made) == (1, 2)
+    assert watch.step_seconds == 120.0
+
+
+def test_a_gan_is_probed_without_anything_that_comes_before_it(tmp_path: Path) -> None:
+    """No data, no pre-trained generator, no weights of VGG-19."""
+    seen = probe(training("srgan", 2, **{"gans.srgan.content": "vgg22"}), tmp_path)
+    assert seen.remarks == ["generator untrained", "VGG-19 of random weights"]
+    # SRResNet of 8 features: 9x9 of 3, a block of two 3x3 with batch norm, one 3x3 with batch norm, two 3x3 to 4 times
+    # as many, 9x9 to 3, each with a bias; a PReLU after the first, in the block and after each enlargement
+    conv = 8 * 8 * 9 + 8
+    generator = (3 * 8 * 81 + 8) + 3 * (conv + 16) + 2 * (8 * 32 * 9 + 32) + (8 * 3 * 81 + 3) + 4
+    assert seen.num_parameters[0] == generator
+    assert len(seen.num_parameters) == 2  # VGG-19 learns nothing
+    assert seen.num_steps == 2
+    assert seen.image_seconds > 0 < seen.step_seconds
+
+
+def test_a_chunk_is_measured_whole(tmp_path: Path) -> None:
+    assert probe(training("espcn", 5, **{"trainer.chunk": 4}), tmp_path).num_steps == 8
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_the_made_up_images_are_pairs_of_every_scale(scale: int, tmp_path: Path) -> None:
+    made_up_store(tmp_path / "pairs", scale, 97)
+    store = PairStore(tmp_path / "pairs")
+    assert store.scale == scale
+    assert {store.hr(name).shape for name in store.names} == {(-(-97 // scale) * scale,) * 2 + (3,)}
+    assert len(store.val) == 2 < len(store.train)
+    hr = torch.from_numpy(store.hr("image0") / 255.0).permute(2, 0, 1)[None]
+    expected = (imresize(hr, scale=1 / scale) * 255).clamp(0, 255)[0].permute(1, 2, 0).numpy()
+    assert np.abs(store.lr("image0") - expected).max() <= 0.5 + 1e-6  # rounded to 8 bit
+
+
+def test_what_is_missing_is_made_up(tmp_path: Path) -> None:
+    described, remarks = with_stand_ins(DESCRIBED, tmp_path)
+    assert described["generator"] == DESCRIBED["generator"]["net"]
+    assert described["content"] == DESCRIBED["content"] | {"folder": str(tmp_path)}
+    assert described["lr"] == 0.1
+    assert remarks == ["generator untrained", "VGG-19 of random weights"]
+    assert DESCRIBED["content"]["folder"] == "nowhere"
+
+
+def test_weights_that_are_there_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "vgg19-dcbb9e9d.pth").touch()
+    described, remarks = with_stand_ins(
+        {"content": DESCRIBED["content"] | {"folder": str(tmp_path)}}, tmp_path / "other"
+    )
+    assert described["content"]["folder"] == str(tmp_path)
+    assert remarks == []
+
+
+def test_made_up_features_neither_vanish_nor_explode(tmp_path: Path) -> None:
+    """Zeros and infinities may take another time than numbers. By He et al. 2015, sec. 2.2, the mean square stays."""
+    made_up_vgg(tmp_path / "vgg19.npz")
+    features = VGGFeatures(str(tmp_path / "vgg19.npz"), "vgg54")
+    assert sum(isinstance(layer, nn.Conv2d) for layer in features.body) == 16
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    first = features.body[0]((image - features.mean) / features.std)
+    # pooling takes the larger values, and the border's zeros the others: within a factor of ten over 16 layers
+    assert 0.1 < features(image).square().mean() / first.square().mean() < 10
