@@ -51,5 +51,5 @@ lock: setup ## resolve requirements.lock anew; torch brings its CUDA packages by
 	grep -vE '^(nvidia-|cuda-|triton)' requirements.new > requirements.lock
 	rm requirements.new
 
-clean: ## remove unfinished trainings, hand runs and caches; keeps data/, models/, reports/ and mlflow.db
+clean: ## remove unfinished trainings, hand runs and caches; keeps data/, models/, reports/, mlflow.db and what waits for it
 	rm -rf work outputs multirun .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -21,32 +21,31 @@ def main(cfg: DictConfig) -> None:
     from srlab.tracking import remembered_run
     from srlab.training.curves import write_history
     from srlab.training.fit import fit
-    from srlab.training.resume import fingerprint, work_folder
+    from srlab.training.resume import fingerprint, origin, work_folder
     from srlab.training.threads import use_threads
 
     pl.seed_everything(cfg.seed, verbose=False)
     use_threads(cfg.num_threads)
-    data = instantiate(cfg.data)
-    module = instantiate(cfg.model.module)
-    config = numbers(cfg.model) | numbers(cfg.data) | numbers(cfg.schedule) | numbers(cfg.trainer) | {"seed": cfg.seed}
-    digest = fingerprint(config, data.store.digest, module)
-    output, name = output_folder(), cfg.model.name
-    with work_folder(Path(cfg.root), name, digest) as work:
-        tags = {"srlab.method": name, "srlab.fingerprint": digest}
+    data, module = instantiate(cfg.data), instantiate(cfg.model.module)
+    parts = (cfg.model, cfg.data, cfg.schedule, cfg.recipe, cfg.trainer)
+    config = {key: value for part in parts for key, value in numbers(part).items()} | {"seed": cfg.seed}
+    made_by, name, output = origin(config, data.store.digest, module), cfg.model.name, output_folder()
+    instantiate(cfg.trainer.speed).apply(module)
+    with work_folder(Path(cfg.root), name, made_by) as work:
+        tags = {"srlab.method": name, "srlab.fingerprint": fingerprint(made_by)}
         tracker = instantiate(cfg.tracking).start(name, tags, config, remembered_run(work))
         write_json(work / "run.json", {"run_id": tracker.run_id})
         with tracker.closing():
             tracker.dataset(cfg.data.folder, data.store.digest)
-            fitted = fit(module, data, instantiate(cfg.trainer), work, name, cfg.model.numbers.patience, tracker)
-            facts = {
-                "method": name,
-                "epoch": str(fitted.best_epoch),
-                "scale": str(cfg.data.scale),
-                "fingerprint": digest,
-            }
+            trainer, settings = instantiate(cfg.trainer.lightning), cfg.model.numbers
+            fitted = fit(
+                module, data, trainer, work, name, settings.patience, tracker, made_by, cfg.trainer.checkpoint_minutes
+            )
+            facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)}
+            facts["fingerprint"] = fingerprint(made_by)
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
-            write_json(output / "run.json", {"run_id": tracker.run_id})
+            write_json(output / "run.json", {"run_id": tracker.known_id()})
             tracker.artifact(output / "best.safetensors", "checkpoint")
             tracker.artifact(output / "history.csv", "")
 

@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
         learned = instantiate(cfg.model.learner)(store, tracker.metrics)
         facts = {"method": name, "scale": str(cfg.scale), "data": store.digest}
         save_dictionary(output / "dictionary.safetensors", learned.tensors, facts)
-        write_json(output / "run.json", {"run_id": tracker.run_id})
+        write_json(output / "run.json", {"run_id": tracker.known_id()})
         tracker.scores(learned.facts)
         tracker.artifact(output / "dictionary.safetensors", "checkpoint")
 

@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 PLUMBING = {
     "srlab.errors": "an exception class",
     "srlab.files": "writes whole files, whatever their content",
+    "srlab.outbox": "keeps on disk what is told to MLflow",
     "srlab.progress": "draws a bar",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking": "mirrors results that are on disk",

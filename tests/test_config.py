@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
+import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
@@ -22,7 +23,8 @@ MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"
 NETWORKS = [name for name, path in MODELS.items() if "net" in yaml.safe_load(path.read_text())]
 GANS = [name for name, path in MODELS.items() if "Adversarial" in path.read_text()]
 EXAMPLES = [name for name, path in MODELS.items() if "learner" in yaml.safe_load(path.read_text())]
-CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES)]
+INTERPOLATED = "interpolated"  # the yaml of every line of the map of that name
+CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED)]
 KINDS = ("classical", "reconstruction", "examples", "models", "gans")  # maps of params.yaml with a line per method
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
@@ -88,6 +90,21 @@ def test_every_method_of_a_profile_has_a_yaml(profile: str) -> None:
 
 
 @every_profile
+def test_no_two_methods_of_a_profile_have_one_name(profile: str) -> None:
+    """Their metrics would be one file."""
+    params = yaml.safe_load(PROFILES[profile].read_text())
+    names = [name for kind in (*KINDS, INTERPOLATED) for name in params[kind]]
+    assert len(names) == len(set(names))
+
+
+@every_profile
+def test_an_interpolation_names_a_gan_and_what_it_began_with(profile: str) -> None:
+    params = yaml.safe_load(PROFILES[profile].read_text())
+    lines = params[INTERPOLATED].values()
+    assert [line["generator"] for line in lines] == [params["gans"][line["gan"]]["generator"] for line in lines]
+
+
+@every_profile
 def test_every_data_set_of_a_profile_has_a_source(profile: str) -> None:
     sources = {entry["source"] for entry in yaml.safe_load(PROFILES[profile].read_text())["datasets"].values()}
     assert sources <= {path.stem for path in (ROOT / "conf/dataset").glob("*.yaml")}
@@ -150,7 +167,7 @@ def test_a_network_has_a_number_in_params_for_everything_that_its_yaml_asks(benc
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_module_learns_with_the_numbers_of_its_line(bench: Path, model: str) -> None:
     module = instantiate(config("train", f"model={model}", f"models.{model}.lr=0.125").model.module)
-    optimizer = module.configure_optimizers()["optimizer"]
+    (optimizer,), _ = module.configure_optimizers()
     assert optimizer.param_groups[0]["lr"] == 0.125
     learned = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(learned) == sorted(id(p) for p in module.net.parameters())
@@ -169,17 +186,32 @@ def test_a_gan_is_built_around_its_trained_generator(bench: Path, model: str) ->
     assert all(trained[name].equal(value) for name, value in generator.state_dict().items())
 
 
+@pytest.mark.parametrize("name", list(yaml.safe_load(PROFILES["smoke"].read_text())[INTERPOLATED]))
+def test_an_interpolation_is_built_between_its_gan_and_what_that_began_with(bench: Path, name: str) -> None:
+    from srlab.models.weights import save_network
+
+    line = yaml.safe_load(PROFILES["smoke"].read_text())[INTERPOLATED][name]
+    cfg = config("evaluate", "model=interpolated", f"model@model.gan={line['gan']}", f"model.name={name}")
+    ends = [instantiate(cfg.model.gan.generator.net) for _ in range(2)]
+    for one, end in zip((line["generator"], line["gan"]), ends, strict=True):
+        save_network(bench / "models" / one / "best.safetensors", end, {})
+    method = instantiate(cfg.model.method)
+    assert method.label.startswith(f"SRGAN (alpha {line['alpha']}, MSE content, ")
+    first, second, between = (one.state_dict()["last.bias"] for one in (*ends, method.net))
+    expected = torch.lerp(first, second, line["alpha"])
+    assert torch.allclose(between, expected, rtol=0, atol=1e-6)  # float32 below 1
+    assert not torch.allclose(first, second)
+
+
 @pytest.mark.parametrize("name", list(yaml.safe_load(PROFILES["quick"].read_text())["schedules"]))
 def test_a_schedule_is_built_for_every_line_of_schedules(bench: Path, name: str) -> None:
-    import torch
-
     make: Schedule = instantiate(config("train", f"models.espcn.schedule={name}").schedule)
     optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1.0)
     assert make(optimizer).optimizer is optimizer
 
 
 def test_the_trainer_is_completed_by_its_caller(bench: Path, tmp_path: Path) -> None:
-    make = instantiate(config("train", "model=espcn", "models.espcn.max_epochs=7").trainer)
+    make = instantiate(config("train", "model=espcn", "models.espcn.max_epochs=7").trainer.lightning)
     trainer = make(callbacks=[], default_root_dir=tmp_path, logger=False, enable_progress_bar=False)
     assert isinstance(trainer, pl.Trainer)
     assert trainer.max_epochs == 7

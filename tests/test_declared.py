@@ -15,11 +15,12 @@ from hydra import initialize_config_dir
 
 ROOT = Path(__file__).parents[1]
 PROFILES = {path.stem: path.read_text() for path in sorted((ROOT / "conf/profile").glob("*.yaml"))}
-# A choice that no profile makes reads other keys.
+# Choices that no profile makes read other keys.
 PROFILES["quick, all degradations"] = PROFILES["quick"].replace("kind: bicubic", "kind: full")
+PROFILES["quick, a mixed loss"] = PROFILES["quick"].replace("loss: own", "loss: mixed")
 # Maps that DVC fans out over. An entry of one may be declared whole although not all of it is read: entries differ in
 # their keys (only a folder has a path, only SRResNet has blocks), and DVC refuses a key that is not there.
-FANNED_OUT = {"datasets", "classical", "reconstruction", "examples", "models", "gans"}
+FANNED_OUT = {"datasets", "classical", "reconstruction", "examples", "models", "gans", "interpolated"}
 
 
 @dataclass
@@ -129,7 +130,16 @@ def test_no_file_is_declared_in_vain(every: list[Checked]) -> None:
 
 @pytest.mark.parametrize("kind", ["params", "conf", "code"])
 @pytest.mark.parametrize(
-    "name", ["fetch@photos", "degrade@photos", "train@srcnn", "train_gan@srgan", "evaluate_gan@srgan", "report"]
+    "name",
+    [
+        "fetch@photos",
+        "degrade@photos",
+        "train@srcnn",
+        "train_gan@srgan",
+        "evaluate_gan@srgan",
+        "evaluate_interpolated@srgan_half",
+        "report",
+    ],
 )
 def test_the_checker_notices_every_removed_declaration(
     profiles: dict[str, list[Checked]], name: str, kind: str

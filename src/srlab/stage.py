@@ -53,8 +53,11 @@ def output_folder() -> Path:
 
 
 def is_follower() -> bool:
-    """Whether this process is one that Lightning started for a further device; it trains and leaves no traces."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
+    """Whether this is a further process of a training on several devices or nodes; it trains and leaves no traces.
+
+    torchrun sets RANK, SLURM's srun SLURM_PROCID, Lightning LOCAL_RANK in the processes that it starts on a node.
+    """
+    return any(os.environ.get(name, "0") != "0" for name in ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"))
 
 
 def numbers(cfg: DictConfig) -> dict[str, object]:

@@ -40,7 +40,6 @@ def data(store: Path) -> Callable[..., PairData]:
             "patch_size": 16,
             "batch_size": 4,
             "patches_per_epoch": 8,
-            "num_workers": 0,
         }
         return PairData(**{**numbers, **changes})
 

@@ -1,89 +1,36 @@
-"""Which patch comes when is a pure function of seed, epoch and index."""
+"""Batches hold pairs that belong together, the same ones whatever feeds them."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from tiny import attach
 from torch import Tensor
 
-from srlab.data.datamodule import EpochPlan, EpochSampler, PairData
+from srlab.data.colour import luma
+from srlab.data.datamodule import PairData
 from srlab.data.degradation import Bicubic
 from srlab.data.packing import pack
 from srlab.data.resample import imresize
 from srlab.errors import SrlabError
 
-sizes = st.integers(1, 40)
-epochs = st.integers(0, 1000)
 
-
-def batches(data: PairData, *epochs: int) -> list[tuple[Tensor, Tensor]]:
-    """The batches of one loader over some epochs, as a single process sees them."""
-    data.trainer = SimpleNamespace(global_rank=0, world_size=1, current_epoch=epochs[0])  # pyright: ignore[reportAttributeAccessIssue]
+def batches(data: PairData, *epochs: int, **trainer: int) -> list[tuple[Tensor, Tensor]]:
+    """The batches of one loader over some epochs."""
+    attach(data, **trainer)
     loader, result = data.train_dataloader(), []
     for epoch in epochs:
         loader.sampler.set_epoch(epoch)  # pyright: ignore[reportAttributeAccessIssue]
-        result += [data.on_after_batch_transfer(batch, 0) for batch in loader]
+        result += [batch for chunk in loader for batch in data.on_after_batch_transfer(chunk, 0)]
     return result
 
 
 def same(left: list[tuple[Tensor, Tensor]], right: list[tuple[Tensor, Tensor]]) -> bool:
     pairs = [(one, other) for a, b in zip(left, right, strict=True) for one, other in zip(a, b, strict=True)]
     return all(one.equal(other) for one, other in pairs)
-
-
-@given(sizes, sizes, st.integers(0, 9), st.lists(epochs, min_size=1, max_size=4))
-def test_a_plan_does_not_remember_what_was_drawn_before(
-    entries: int, patches: int, seed: int, before: list[int]
-) -> None:
-    used, fresh = EpochPlan(entries, patches, seed), EpochPlan(entries, patches, seed)
-    for epoch in before:
-        used.draw(epoch)
-    for column, expected in zip(used.draw(5), fresh.draw(5), strict=True):
-        np.testing.assert_array_equal(column, expected)
-
-
-@given(sizes, sizes, st.integers(0, 9), epochs)
-def test_every_entry_is_used_once_before_any_is_used_again(entries: int, patches: int, seed: int, epoch: int) -> None:
-    drawn = EpochPlan(entries, patches, seed).draw(epoch)[0]
-    for start in range(0, patches, entries):
-        assert max(Counter(drawn[start : start + entries].tolist()).values()) == 1
-    assert set(drawn.tolist()) <= set(range(entries))
-
-
-@given(sizes, sizes, st.integers(0, 9), epochs)
-def test_crops_are_placed_in_the_unit_square(entries: int, patches: int, seed: int, epoch: int) -> None:
-    _, us, vs = EpochPlan(entries, patches, seed).draw(epoch)
-    assert len(us) == len(vs) == patches
-    assert 0 <= min(us.min(), vs.min()) <= max(us.max(), vs.max()) < 1
-
-
-@pytest.mark.parametrize(("seed", "epoch"), [(0, 1), (1, 0)])
-def test_another_epoch_or_seed_draws_otherwise(seed: int, epoch: int) -> None:
-    first, other = EpochPlan(30, 30, 0).draw(0), EpochPlan(30, 30, seed).draw(epoch)
-    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 8))
-def test_ranks_partition_every_batch(patches: int, batch_size: int, world_size: int) -> None:
-    ranks = [EpochSampler(patches, batch_size, rank, world_size) for rank in range(world_size)]
-    starts = range(0, patches, batch_size)
-    assert {len(rank) for rank in ranks} == {len(starts)}
-    for start, *parts in zip(starts, *ranks, strict=True):
-        together = sorted(int(index) for _, part in parts for index in part)
-        assert together == list(range(start, min(start + batch_size, patches)))
-
-
-def test_keys_carry_the_epoch_that_was_set() -> None:
-    sampler = EpochSampler(8, 4, 0, 1)
-    sampler.set_epoch(3)
-    assert [epoch for epoch, _ in sampler] == [3, 3]
 
 
 def test_batches_are_whole_and_in_the_unit_range(data: Callable[..., PairData]) -> None:
@@ -113,12 +60,71 @@ def test_loader_processes_change_nothing(data: Callable[..., PairData]) -> None:
     assert same(batches(data(num_workers=2), 0, 1), batches(data(), 0, 1))
 
 
+@pytest.mark.parametrize("changes", [{"feeder": "resident"}, {"chunk": 2}, {"chunk": 3, "feeder": "resident"}])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_neither_do_the_feeder_and_the_chunk(
+    data: Callable[..., PairData], changes: dict[str, Any], channels: int
+) -> None:
+    left = data(patches_per_epoch=22)  # 5 batches of 4, and one of 2
+    right = data(patches_per_epoch=22, **changes)
+    assert same(batches(left, 0, 1, channels=channels), batches(right, 0, 1, channels=channels))
+
+
+def test_a_network_of_one_channel_gets_luma(data: Callable[..., PairData]) -> None:
+    for grey, rgb in zip(batches(data(), 0, channels=1), batches(data(), 0), strict=True):
+        assert all(one.equal(luma(other)) for one, other in zip(grey, rgb, strict=True))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_loader_goes_on_in_the_middle_of_an_epoch(data: Callable[..., PairData], num_workers: int) -> None:
+    numbers = {"patches_per_epoch": 24, "chunk": 2}  # 6 steps, 3 chunks
+    whole = batches(data(**numbers), 1, 2)
+    assert same(batches(data(**numbers, num_workers=num_workers), 1, 2, num_steps=6 + 4), whole[4:])
+    assert same(batches(data(**numbers, num_workers=num_workers), 2, num_steps=12), whole[6:])
+
+
+def test_two_processes_share_every_batch(data: Callable[..., PairData]) -> None:
+    whole = batches(data(), 0)
+    parts = [batches(data(), 0, rank=rank, world_size=2) for rank in range(2)]
+    for batch, *halves in zip(whole, *parts, strict=True):
+        joined = [torch.stack(pair, 1).flatten(0, 1) for pair in zip(*halves, strict=True)]
+        assert all(one.equal(other) for one, other in zip(batch, joined, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 3, "patches_per_epoch": 9}, "batch_size 3 is not a multiple of the 2 processes"),
+        ({"patches_per_epoch": 10}, "patches_per_epoch 10 is not a multiple of batch_size 4, which 2 processes need"),
+    ],
+)
+def test_uneven_batches_are_refused_on_two_devices(
+    data: Callable[..., PairData], changes: dict[str, int], message: str
+) -> None:
+    with pytest.raises(SrlabError, match=message):
+        batches(data(**changes), 0, world_size=2)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_every_image_is_validated_once(data: Callable[..., PairData], world_size: int) -> None:
+    """A process without images of its own has one all the same, so that it does what the others do."""
+    seen = []
+    for rank in range(world_size):
+        pairs = data()
+        attach(pairs, rank=rank, world_size=world_size)
+        own = list(pairs.val_dataloader())
+        assert own
+        seen += own * pairs.validates
+    assert len(seen) == len(data().store.val)
+
+
 def test_epochs_differ(data: Callable[..., PairData]) -> None:
     assert not same(batches(data(), 0), batches(data(), 1))
 
 
 def test_validation_images_come_whole(data: Callable[..., PairData]) -> None:
     pairs = data()
+    attach(pairs)
     ((lr, hr),) = [pairs.on_after_batch_transfer(batch, 0) for batch in pairs.val_dataloader()]
     original = pairs.store.hr(pairs.store.val[0])
     np.testing.assert_array_equal((hr[0].permute(1, 2, 0) * 255).round().byte().numpy(), original)
@@ -138,6 +144,7 @@ def test_a_store_without_anything_to_learn_from_is_named(
     ("changes", "message"),
     [
         ({"scale": 4}, "pairs was made for x2, this run wants x4: run `dvc repro`"),
+        ({"feeder": "fast"}, "no feeder 'fast': set data.feeder to auto, stored or resident"),
         ({"patch_size": 17}, "patch_size 17 is not a multiple of scale 2: change it in params.yaml"),
     ],
 )

@@ -15,14 +15,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from tiny import Recorder, trainer
+from tiny import Recorder, fitted
 
 import srlab.models
 from srlab.data.datamodule import PairData
 from srlab.models.network import Upscaler
 from srlab.models.srcnn import SRCNN
 from srlab.models.weights import save_network
-from srlab.training.fit import Fitted, fit
+from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def lay(folder: Path, params: dict[str, Any]) -> None:
 def trained(cfg: DictConfig, data: PairData, work: Path, epochs: int) -> Fitted:
     torch.manual_seed(0)
     module = instantiate(cfg.model.module)
-    return fit(module, data, trainer(epochs), work, cfg.model.name, 99, Recorder())
+    return fitted(module, data, work, Recorder(), epochs)
 
 
 @pytest.mark.parametrize(("profile", "model"), LINES)
@@ -58,7 +58,7 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
     lay(bench, PROFILES[profile])
     line = PROFILES[profile]["models"][model]
     configured = instantiate(compose("train", [f"model={model}"]).model.module).configure_optimizers()
-    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    (optimizer,), (schedule,) = configured
     kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "clipped_sgd": ClippedSGD}
     assert type(optimizer) is kinds[line["optimizer"]]
     assert schedule.optimizer is optimizer
@@ -70,7 +70,7 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
 def test_plain_sgd_takes_its_numbers_from_the_line(bench: Path) -> None:
     """A choice that no profile makes."""
     cfg = compose("train", ["model=vdsr", "models.vdsr.optimizer=sgd", "models.vdsr.momentum=0.8"])
-    optimizer = instantiate(cfg.model.module).configure_optimizers()["optimizer"]
+    optimizer = instantiate(cfg.model.module).configure_optimizers()[0][0]
     assert type(optimizer) is torch.optim.SGD
     assert optimizer.defaults["momentum"] == 0.8
 
@@ -107,7 +107,7 @@ def test_drcn_s_loss_is_told_the_epoch(bench: Path, data: Callable[..., PairData
     shares = []
     watcher = Recorder()
     watcher.metrics = lambda row, step: shares.append(module.net.shares.tolist())
-    fit(module, data(), trainer(2), tmp_path / "work", "drcn", 99, watcher)
+    fitted(module, data(), tmp_path / "work", watcher, 2)
     # first weight decay alone: 0.0001 * lr (0.01) a step, by momentum less than 10 times that; then the loss, which
     # moves a weight by its `clip` of 0.0001 a step
     assert shares[0] == pytest.approx(before, rel=2e-5)
@@ -123,8 +123,8 @@ label: Invented
 branch: Deep learning / Convolutional networks
 net: {_target_: srlab.models.invented.Invented, scale: "${scale}", kernels: "${models.invented.kernels}"}
 """
-LINE = {"kernels": "9-1-5", "optimizer": "adam", "lr": 0.001, "schedule": "cosine", "max_epochs": 2, "patience": 2}
-SIZES = {"batch_size": 4, "patch_size": 16, "patches_per_epoch": 8}
+LINE = {"kernels": "9-1-5", "loss": "own", "optimizer": "adam", "lr": 0.001, "schedule": "cosine", "recipe": "plain"}
+SIZES = {"max_epochs": 2, "patience": 2, "batch_size": 4, "patch_size": 16, "patches_per_epoch": 8}
 
 
 def test_three_touches_make_a_new_network(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import Recorder, trainer
+from tiny import Recorder, attach, fitted
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from srlab.data.datamodule import PairData
@@ -16,7 +16,7 @@ from srlab.models.network import Network
 from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 from srlab.training.adversarial import Adversarial
-from srlab.training.fit import fit
+from srlab.training.alarms import Alarms
 from srlab.training.losses import MSEContent
 from srlab.training.regression import Regression
 
@@ -45,11 +45,11 @@ class Watched(Adversarial):
 
 def gan(kind: type[Adversarial] = Adversarial, lr: float = 1e-3) -> Any:
     torch.manual_seed(0)
-    return kind(SRResNet(2, 1, 4), Discriminator(16, 2), MSEContent(), 1e-3, lr, steady)
+    return kind(SRResNet(2, 1, 4), Discriminator(16, 2), MSEContent(), 1e-3, lr, lr, steady, Alarms(1, 255, 99))
 
 
 def rows(module: Any, data: PairData, work: Path, epochs: int) -> list[dict[str, float]]:
-    return fit(module, data, trainer(epochs), work, "test", 99, Recorder()).rows
+    return fitted(module, data, work, Recorder(), epochs).rows
 
 
 @pytest.mark.parametrize("net", [lambda: ESPCN(2), lambda: SRResNet(2, 1, 8)], ids=["luma", "rgb"])
@@ -69,10 +69,9 @@ def test_the_training_loss_is_the_mean_over_patches(data: Callable[..., PairData
     """Of batches of 4, 4 and 2 patches, the last weighs half."""
     pairs, net = data(patches_per_epoch=10), ESPCN(2)
     module = Regression(net, 1e-30, steady)  # moves no weight
-    (row,) = rows(module, pairs, tmp_path, 1)
-    loader = pairs.train_dataloader()
-    loader.sampler.set_epoch(0)  # pyright: ignore[reportAttributeAccessIssue]
-    batches = [pairs.on_after_batch_transfer(batch, 0) for batch in loader]
+    (row,) = rows(module, data(patches_per_epoch=10), tmp_path, 1)
+    attach(pairs)
+    batches = [batch for chunk in pairs.train_dataloader() for batch in pairs.on_after_batch_transfer(chunk, 0)]
     lr, hr = (torch.cat(part) for part in zip(*batches, strict=True))
     red, green, blue = hr.double().unbind(1)
     luma = (16 + 65.481 * red + 128.553 * green + 24.966 * blue) / 255  # MATLAB's rgb2ycbcr
@@ -111,4 +110,4 @@ def test_the_generator_s_loss_is_content_plus_weighted_adversarial(
 def test_a_row_of_adversarial_training_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:
     (row,) = rows(gan(), data(), tmp_path, 1)
     parts = {f"train/{name}" for name in ("loss", "content", "adversarial", "discriminator", "d_real", "d_fake")}
-    assert set(row) == {"epoch", "lr", "val/content", *parts, *SCORES}
+    assert set(row) == {"epoch", "lr", "val/content", "val/colour_drift", *parts, *SCORES}

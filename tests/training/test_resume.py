@@ -11,9 +11,17 @@ from torch import nn
 from srlab.errors import SrlabError
 from srlab.files import write_json
 from srlab.tracking import remembered_run
-from srlab.training.resume import fingerprint, work_folder
+from srlab.training.resume import Origin, differences, fingerprint, origin, work_folder
 
 CONFIG = {"lr": 0.1, "net._target_": "x"}
+
+
+THIS: Origin = {"lr": "0.1", "code of srlab.models.espcn": "a", "seed": "1"}
+OTHER: Origin = {**THIS, "lr": "0.2", "code of srlab.models.espcn": "b"}
+
+
+def of(config: dict[str, Any], data: str, module: nn.Module) -> str:
+    return fingerprint(origin(config, data, module))
 
 
 def net(seed: int = 0) -> nn.Module:
@@ -22,14 +30,14 @@ def net(seed: int = 0) -> nn.Module:
 
 
 def test_the_same_training_has_the_same_fingerprint() -> None:
-    assert fingerprint(CONFIG, "data", net()) == fingerprint(dict(reversed(CONFIG.items())), "data", net())
+    assert of(CONFIG, "data", net()) == of(dict(reversed(CONFIG.items())), "data", net())
 
 
 @pytest.mark.parametrize(
     ("config", "data", "seed"), [({**CONFIG, "lr": 0.2}, "data", 0), (CONFIG, "other data", 0), (CONFIG, "data", 1)]
 )
 def test_config_data_and_first_weights_change_the_fingerprint(config: dict[str, Any], data: str, seed: int) -> None:
-    assert fingerprint(config, data, net(seed)) != fingerprint(CONFIG, "data", net())
+    assert of(config, data, net(seed)) != of(CONFIG, "data", net())
 
 
 def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,36 +47,36 @@ def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.Monkey
     digests = set()
     for text in ("one = 1", "one = 2"):
         (tmp_path / "invented.py").write_text(text)
-        digests.add(fingerprint(CONFIG, "data", net()))
+        digests.add(of(CONFIG, "data", net()))
     assert len(digests) == 2
 
 
 def test_the_folder_goes_on_success(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", "abc") as folder:
+    with work_folder(tmp_path, "espcn", THIS) as folder:
         (folder / "last.ckpt").write_text("weights")
-        assert folder == tmp_path / "work/espcn-abc"
+        assert folder == tmp_path / "work" / f"espcn-{fingerprint(THIS)}"
     assert not folder.exists()
 
 
 def test_the_folder_stays_on_failure(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, "espcn", "abc") as folder:
+    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
         (folder / "last.ckpt").write_text("weights")
         raise KeyboardInterrupt
-    with work_folder(tmp_path, "espcn", "abc") as folder:
+    with work_folder(tmp_path, "espcn", THIS) as folder:
         assert (folder / "last.ckpt").read_text() == "weights"
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with (
-        work_folder(tmp_path, "espcn", "abc"),
-        pytest.raises(SrlabError, match="espcn-abc is in use"),
-        work_folder(tmp_path, "espcn", "abc"),
+        work_folder(tmp_path, "espcn", THIS),
+        pytest.raises(SrlabError, match=f"espcn-{fingerprint(THIS)} is in use"),
+        work_folder(tmp_path, "espcn", THIS),
     ):
         pass
 
 
 def test_trainings_of_different_fingerprints_run_side_by_side(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", "abc") as one, work_folder(tmp_path, "espcn", "def") as other:
+    with work_folder(tmp_path, "espcn", THIS) as one, work_folder(tmp_path, "espcn", OTHER) as other:
         assert one != other
 
 
@@ -81,9 +89,37 @@ def test_the_run_of_a_killed_training_is_remembered(tmp_path: Path) -> None:
 def test_processes_of_further_devices_share_the_folder_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with work_folder(tmp_path, "espcn", "abc") as first:
+    with work_folder(tmp_path, "espcn", THIS) as first:
         monkeypatch.setenv("LOCAL_RANK", "1")  # as Lightning marks the processes that it starts
-        with work_folder(tmp_path, "espcn", "another digest") as follower:
+        with work_folder(tmp_path, "espcn", OTHER) as follower:
             assert follower == first
         assert first.exists()
     assert not first.exists()
+
+
+def test_processes_that_nobody_told_find_the_folder_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchrun and SLURM start them, on other nodes too."""
+    monkeypatch.setenv("RANK", "3")
+    with work_folder(tmp_path, "espcn", THIS) as follower:
+        assert follower == tmp_path / "work" / f"espcn-{fingerprint(THIS)}"
+
+
+def test_an_unfinished_training_with_other_numbers_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
+        (folder / "last.ckpt").write_text("weights")
+        raise KeyboardInterrupt
+    with work_folder(tmp_path, "espcn", OTHER):
+        pass
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"train espcn: starts anew, the unfinished training {folder} is another one (")
+    assert line.endswith("(code of srlab.models.espcn; lr is 0.1 there and 0.2 here)")
+
+
+def test_differences_name_what_one_side_lacks() -> None:
+    assert differences({"a": "1"}, {"b": "2", "data": "x"}) == [
+        "a is 1 there and absent here",
+        "b is absent there and 2 here",
+        "data",
+    ]

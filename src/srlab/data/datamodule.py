@@ -1,96 +1,47 @@
-"""Training patches and validation images of one packed store, as a Lightning DataModule.
+"""Training patches and validation images of one packed store, as a Lightning DataModule."""
 
-Which patch is the i-th of epoch e is a pure function of (seed, e, i): a run that is killed and resumed, or that has
-another number of loader workers, sees the same data. A shuffling DataLoader cannot promise that.
-"""
-
-from collections.abc import Iterator, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from srlab.data.augmentation import transform_batch
+from srlab.data.colour import luma
+from srlab.data.feeders import Patches, Places, ResidentPatches, StoredPatches, num_bytes
 from srlab.data.pairs import PairStore
+from srlab.data.plan import EpochPlan, EpochSampler
 from srlab.errors import SrlabError
 
-
-class EpochPlan:
-    """The patches of every epoch: which index entry and which position each of them has."""
-
-    def __init__(self, num_entries: int, patches_per_epoch: int, seed: int) -> None:
-        self.num_entries, self.patches_per_epoch, self.seed = num_entries, patches_per_epoch, seed
-
-    def draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(entries, us, vs) of one epoch, each (patches_per_epoch,); u and v in [0, 1) place the crop.
-
-        Every entry is used once before any is used again: the entries are shuffled round by round.
-        """
-        generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-        num_rounds = -(-self.patches_per_epoch // self.num_entries)
-        rounds = [generator.permutation(self.num_entries) for _ in range(num_rounds)]
-        entries = np.concatenate(rounds)[: self.patches_per_epoch]
-        us, vs = generator.random((2, self.patches_per_epoch))
-        return entries, us, vs
+Pair = tuple[Tensor, Tensor]  # LR (B, C, h, w) and HR (B, C, H, W) in [0, 1]
+RESIDENT_SHARE = 0.25  # of the GPU's free memory that `auto` gives to the set; activations need the rest
 
 
-class TrainBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Item (epoch, indices) -> one whole batch: LR (B, 3, p/s, p/s) and HR (B, 3, p, p) uint8, operation (B,)."""
-
-    def __init__(self, store: PairStore, plan: EpochPlan, patch_size: int) -> None:
-        self.store, self.plan, self.patch_size = store, plan, patch_size
-        self._drawn: tuple[int, tuple[np.ndarray, ...]] | None = None
-
-    def __getitem__(self, key: tuple[int, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-        epoch, indices = key
-        if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = (epoch, self.plan.draw(epoch))
-        entries, us, vs = (column[indices] for column in self._drawn[1])
-        lr, hr, operations = self.store.crops(entries, us, vs, self.patch_size)
-        return torch.from_numpy(lr), torch.from_numpy(hr), torch.from_numpy(operations)
-
-
-class EpochSampler(Sampler[tuple[int, np.ndarray]], Sized):
-    """Keys of the batches of the current epoch; rank r of w takes every w-th patch of each global batch."""
-
-    def __init__(self, patches_per_epoch: int, batch_size: int, rank: int, world_size: int) -> None:
-        self.epoch = 0
-        self.batches = [
-            np.arange(start + rank, min(start + batch_size, patches_per_epoch), world_size)
-            for start in range(0, patches_per_epoch, batch_size)
-        ]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of every epoch, the resumed one included."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        return ((self.epoch, batch) for batch in self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
-class ValidationImages(Dataset[tuple[Tensor, Tensor]]):
-    """Item i -> LR (1, 3, h, w) and HR (1, 3, H, W) uint8 of the i-th validation image, whole."""
+class ValidationImages(Dataset[Pair]):
+    """Item i -> LR (1, 3, h, w) and HR (1, 3, H, W) uint8 of the i-th validation image, whole; kept in memory."""
 
     def __init__(self, store: PairStore) -> None:
         self.store = store
+        self._images: dict[int, Pair] = {}
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        name = self.store.val[index]
-        return _to_batch(self.store.lr(name)), _to_batch(self.store.hr(name))
+    def __getitem__(self, index: int) -> Pair:
+        if index not in self._images:
+            name = self.store.val[index]
+            self._images[index] = (_to_batch(self.store.lr(name)), _to_batch(self.store.hr(name)))
+        return self._images[index]
 
     def __len__(self) -> int:
         return len(self.store.val)
 
 
 class PairData(pl.LightningDataModule):
-    """Batches of (LR, HR) in [0, 1] on the device; augmentation and float work happen there, on the whole batch.
+    """Chunks of training batches (LR, HR) in [0, 1] on the device; augmentation and float work happen there, at once.
+
+    A chunk is a list of `chunk` batches: the module takes an optimizer step on each, so that Lightning's own work is
+    done once for all of them. A network of one channel gets luma. Validation images come whole, one by one, in RGB.
 
     Args:
         folder: a packed store made by the degrade stage.
@@ -98,7 +49,11 @@ class PairData(pl.LightningDataModule):
         patch_size: side of the HR patch in pixels, a multiple of scale.
         batch_size: patches per step over all devices.
         patches_per_epoch: what one epoch means; a last, smaller batch is kept.
-        num_workers: loader processes; None is 4 beside a GPU and 0 on a CPU, where they would take its cores.
+        feeder: "stored" cuts patches out of the memory map, "resident" out of a copy of the set on the device, "auto"
+            takes the latter where that is a GPU and the set fits in a quarter of its free memory. Results are equal.
+        num_workers: loader processes of a stored set; None is 4 beside a GPU and 0 on a CPU, where they would take its
+            cores.
+        chunk: steps per call of the module's training_step.
     """
 
     def __init__(
@@ -109,7 +64,9 @@ class PairData(pl.LightningDataModule):
         patch_size: int,
         batch_size: int,
         patches_per_epoch: int,
-        num_workers: int | None,
+        feeder: Literal["auto", "stored", "resident"] = "auto",
+        num_workers: int | None = None,
+        chunk: int = 1,
     ) -> None:
         super().__init__()
         self.store = PairStore(Path(folder))
@@ -119,35 +76,104 @@ class PairData(pl.LightningDataModule):
             raise SrlabError(f"{folder} lacks training or validation images: give its data set more num_val or images")
         if patch_size % scale:
             raise SrlabError(f"patch_size {patch_size} is not a multiple of scale {scale}: change it in params.yaml")
+        if feeder not in ("auto", "stored", "resident"):
+            raise SrlabError(f"there is no feeder {feeder!r}: set data.feeder to auto, stored or resident")
         self.patch_size, self.batch_size, self.patches_per_epoch = patch_size, batch_size, patches_per_epoch
-        self.seed = seed
-        self.num_workers = (4 if torch.cuda.is_available() else 0) if num_workers is None else num_workers
+        self.seed, self.feeder, self.num_workers, self.chunk = seed, feeder, num_workers, chunk
+        self.val_images = ValidationImages(self.store)
+        self._resident: ResidentPatches | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one epoch."""
+        return -(-self.patches_per_epoch // self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        assert self.trainer is not None
+        """A loader that goes on where the module's count of steps says, also in the middle of an epoch."""
+        trainer, device = self._trainer(), self._trainer().strategy.root_device
+        self._require_even_batches(trainer.world_size)
         plan = EpochPlan(len(self.store.train), self.patches_per_epoch, self.seed)
+        module: Any = trainer.lightning_module
         sampler = EpochSampler(
-            self.patches_per_epoch, self.batch_size, self.trainer.global_rank, self.trainer.world_size
+            self.patches_per_epoch,
+            self.batch_size,
+            self.chunk,
+            trainer.global_rank,
+            trainer.world_size,
+            divmod(module.num_steps, self.steps_per_epoch),
         )
-        sampler.set_epoch(self.trainer.current_epoch)
-        return DataLoader(
-            TrainBatches(self.store, plan, self.patch_size),
-            sampler=sampler,
-            batch_size=None,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        if self._takes_residence(device):
+            self._resident = ResidentPatches(self.store, plan, self.patch_size, device)
+            return _loader(self._resident, sampler)
+        is_gpu = device.type == "cuda"
+        num_workers = (4 if is_gpu else 0) if self.num_workers is None else self.num_workers
+        return _loader(StoredPatches(self.store, plan, self.patch_size), sampler, num_workers, pin_memory=is_gpu)
+
+    @property
+    def validates(self) -> bool:
+        """Whether this process has validation images of its own: there may be more processes than images."""
+        return self._trainer().global_rank < len(self.val_images)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(ValidationImages(self.store), batch_size=None)
+        """Every w-th image where there are w processes; the first, not to be counted, for one that has none."""
+        trainer = self._trainer()
+        own = range(trainer.global_rank, len(self.val_images), trainer.world_size)
+        return _loader(self.val_images, own if self.validates else range(1))
 
-    def on_after_batch_transfer(self, batch: tuple[Tensor, ...], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        """uint8 -> float in [0, 1]; training patches (which carry an operation) are rotated and flipped first."""
-        lr, hr = batch[:2]
-        if len(batch) == 3:
-            lr, hr = transform_batch(lr, batch[2]), transform_batch(hr, batch[2])
-        return lr.float() / 255, hr.float() / 255
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> list[Pair] | Pair:
+        """uint8 -> float in [0, 1]; training patches are turned and flipped, and come as a list of batches."""
+        if isinstance(batch, Places):
+            assert self._resident is not None
+            batch = self._resident.cut(batch)
+        if not isinstance(batch, Patches):
+            lr, hr = batch
+            return lr / 255, hr / 255
+        size = self.batch_size // self._trainer().world_size
+        if batch.lr.is_cuda:  # a few large kernels instead of many small ones
+            lr, hr = self._prepare(batch.lr, batch.operations), self._prepare(batch.hr, batch.operations)
+            return list(zip(lr.split(size), hr.split(size), strict=True))
+        steps = zip(*(tensor.split(size) for tensor in batch), strict=True)  # what fits in a CPU's cache
+        return [(self._prepare(lr, operations), self._prepare(hr, operations)) for lr, hr, operations in steps]
+
+    def _prepare(self, patches: Tensor, operations: Tensor) -> Tensor:
+        """Turned patches in [0, 1], in the order that takes least time: turning moves what is there, pixel by pixel."""
+        module: Any = self._trainer().lightning_module
+        if module.network.channels == 1:
+            return transform_batch(luma(patches / 255), operations)  # moves one float a pixel instead of three bytes
+        return transform_batch(patches, operations) / 255
+
+    def _takes_residence(self, device: torch.device) -> bool:
+        if self.feeder != "auto":
+            return self.feeder == "resident"
+        if device.type != "cuda":
+            return False
+        return num_bytes(self.store) < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+
+    def _require_even_batches(self, world_size: int) -> None:
+        """On several devices, gradients are averaged over them, so each needs as many patches of every batch."""
+        if self.batch_size % world_size:
+            raise SrlabError(f"batch_size {self.batch_size} is not a multiple of the {world_size} processes: change it")
+        if world_size > 1 and self.patches_per_epoch % self.batch_size:
+            raise SrlabError(
+                f"patches_per_epoch {self.patches_per_epoch} is not a multiple of batch_size {self.batch_size}, "
+                f"which {world_size} processes need: change it in params.yaml"
+            )
+
+    def _trainer(self) -> pl.Trainer:
+        assert self.trainer is not None
+        return self.trainer
+
+
+def _loader(dataset: Any, sampler: Any, num_workers: int = 0, *, pin_memory: bool = False) -> DataLoader[Any]:
+    return DataLoader(
+        dataset,
+        sampler=sampler,
+        batch_size=None,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # or the loader would draw from the random state that the training resumes with
+    )
 
 
 def _to_batch(image: np.ndarray) -> Tensor:

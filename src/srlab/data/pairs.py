@@ -23,6 +23,7 @@ from srlab.files import read_json
 from srlab.progress import track
 
 FORMAT, VERSION = "srlab pairs", 2
+MADE_ANEW = ("_hr", "_lr", "_table", "_smallest_side")  # by a process that gets a store by pickle
 
 
 class PairStore:
@@ -60,7 +61,7 @@ class PairStore:
         self.names: list[str] = sorted(self._images)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_hr", "_lr", "_table")}
+        return {key: value for key, value in self.__dict__.items() if key not in MADE_ANEW}
 
     def channels(self, name: str) -> int:
         """1 (grey) or 3 (RGB)."""
@@ -90,25 +91,40 @@ class PairStore:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """LR (B, 3, p/s, p/s) and HR (B, 3, p, p) uint8 patches of train entries, not yet turned, and operations (B,).
 
-        u and v in [0, 1) choose the top and left edge among all positions aligned with the LR grid, evenly. The arrays
-        are new, in channels-last memory order. SrlabError if p is no multiple of scale or larger than an image.
+        `places` says what is cut out and raises. The arrays are new, in channels-last memory order.
+        """
+        lr_corners, lr_widths, hr_corners, hr_widths, operations = self.places(entries, us, vs, hr_patch)
+        lr = _gather(self._lr, lr_corners, lr_widths, hr_patch // self.scale)
+        hr = _gather(self._hr, hr_corners, hr_widths, hr_patch)
+        return lr, hr, operations
+
+    def places(self, entries: np.ndarray, us: np.ndarray, vs: np.ndarray, hr_patch: int) -> np.ndarray:
+        """int64 (5, B) of train entries: where the LR patch begins in lr.npy, how wide its image is, the same of HR,
+        operation.
+
+        u and v in [0, 1) choose the top and left edge among all positions aligned with the LR grid, evenly. SrlabError
+        if the patch size is no multiple of scale or larger than an image.
         """
         patch, rest = divmod(hr_patch, self.scale)
         if rest:
             raise SrlabError(f"patch_size {hr_patch} is not a multiple of scale {self.scale}: change it in params.yaml")
-        smallest = self._table[1:3].min() * self.scale
+        smallest = self._smallest_side * self.scale
         if smallest < hr_patch:  # of all images, so that the first batch fails and not one in the middle of the night
             raise SrlabError(
                 f"{self.folder} holds training images with a side of {smallest} px, below the patch size {hr_patch}: "
                 "lower patch_size in params.yaml, or leave them out"
             )
-        lr_start, height, width, hr_start, operation = self._table[:, entries]
+        lr_start, height, width, hr_start, operations = self._table[:, entries]
         top = np.minimum((us * (height - patch + 1)).astype(np.int64), height - patch)  # a product may round up to 1
         left = np.minimum((vs * (width - patch + 1)).astype(np.int64), width - patch)
         scale = self.scale
-        lr = _gather(self._lr, lr_start + 3 * (top * width + left), width, patch)
-        hr = _gather(self._hr, hr_start + 3 * scale * (top * width * scale + left), width * scale, hr_patch)
-        return lr, hr, operation
+        lr_corners = lr_start + 3 * (top * width + left)
+        hr_corners = hr_start + 3 * scale * (top * width * scale + left)
+        return np.stack([lr_corners, width, hr_corners, width * scale, operations])
+
+    def buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """lr.npy and hr.npy, 1-D uint8: read-only views of the maps."""
+        return self._lr, self._hr
 
     @cached_property
     def _hr(self) -> np.ndarray:
@@ -123,6 +139,11 @@ class PairStore:
         """int64 (5, entries): LR offset, LR height, LR width, HR offset, operation of every training entry."""
         rows = [(*self._images[name]["lr"], self._images[name]["hr"][0], operation) for name, operation in self.train]
         return np.array(rows, dtype=np.int64).reshape(-1, 5).T
+
+    @cached_property
+    def _smallest_side(self) -> int:
+        """Shortest side of a training image, LR pixels."""
+        return int(self._table[1:3].min())
 
 
 def _gather(buffer: np.ndarray, corners: np.ndarray, width: np.ndarray, patch: int) -> np.ndarray:

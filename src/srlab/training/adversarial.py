@@ -1,15 +1,21 @@
 """Adversarial training of a generator against a discriminator: SRGAN."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from srlab.errors import SrlabError
 from srlab.models.network import Network
-from srlab.training.losses import adversarial_loss, discriminator_loss
-from srlab.training.schedules import Schedule, step_schedules
+from srlab.training.alarms import Alarms, colour_drift
+from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
+from srlab.training.losses import adversarial_loss, discriminator_loss, r1_penalty
+from srlab.training.recipe import PLAIN, Recipe
+from srlab.training.schedules import Schedule
 from srlab.training.validation import luma_scores
+
+Pair = tuple[Tensor, Tensor]  # LR and HR
 
 
 class Adversarial(pl.LightningModule):
@@ -18,7 +24,7 @@ class Adversarial(pl.LightningModule):
     Ledig et al. 2017, sec. 2.2 and 3.2: one step each per batch, generator pre-trained by MSE (its weights are in
     `generator` already). RGB (B, 3, H, W) in [0, 1]. Manual optimization, because Lightning's automatic one has a
     single optimizer. Logs train/loss (the generator's), train/content, train/adversarial, train/discriminator,
-    train/d_real, train/d_fake (mean probabilities), val/content, val/psnr, val/ssim.
+    train/d_real, train/d_fake (mean probabilities), val/content, val/psnr, val/ssim, val/colour_drift (grey levels).
 
     The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch
     nearest to the pre-trained generator. With MSE content the two choose the same.
@@ -26,7 +32,14 @@ class Adversarial(pl.LightningModule):
     Args:
         content: loss (SR, HR) -> scalar.
         adversarial_weight: 1e-3 in the paper (eq. 3).
-        lr: Adam's first learning rate of both networks (1e-4 in the paper).
+        lr: Adam's first learning rate of the generator (1e-4 in the paper).
+        discriminator_lr: that of the discriminator (the same in the paper).
+        label_smoothing: how far below 1 the discriminator's target for HR lies.
+        r1: gamma of the R1 penalty (Mescheder et al. 2018), gamma/2 * E ||grad D(HR)||^2; 0 = none.
+        alarms: asked once an epoch, and what they say is printed.
+
+    Raises:
+        SrlabError: label_smoothing is not in [0, 1), or r1 is negative.
     """
 
     monitor = "val/content"
@@ -38,63 +51,111 @@ class Adversarial(pl.LightningModule):
         content: nn.Module,
         adversarial_weight: float,
         lr: float,
+        discriminator_lr: float,
         schedule: Schedule,
+        alarms: Alarms,
+        label_smoothing: float = 0.0,
+        r1: float = 0.0,
+        recipe: Recipe = PLAIN,
     ) -> None:
         super().__init__()
+        if not 0 <= label_smoothing < 1 or r1 < 0:
+            raise SrlabError(
+                f"label_smoothing {label_smoothing} and r1 {r1} make no sense: set gans.*.label_smoothing in [0, 1), "
+                "gans.*.r1 from 0 on"
+            )
         self.automatic_optimization = False
         self.strict_loading = False  # a loss network's weights are not in the checkpoint
         self.generator, self.discriminator, self.content = generator, discriminator, content
-        self.adversarial_weight, self.lr, self.schedule = adversarial_weight, lr, schedule
+        self.adversarial_weight, self.label_smoothing, self.r1 = adversarial_weight, label_smoothing, r1
+        self.lr, self.discriminator_lr, self.schedule = lr, discriminator_lr, schedule
+        self.alarms, self.recipe = alarms, recipe
+        self.average, self.ledger = recipe.averaged(generator), Ledger()
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    @property
+    def network(self) -> Network:
+        """The generator that is validated and kept: the moving average, where there is one."""
+        return self.generator if self.average is None else cast(Network, self.average.module)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of each of both optimizers since the beginning of the first epoch."""
+        return self.ledger.num_steps
+
+    def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
+        """One step of the discriminator, then one of the generator, on each batch of the chunk."""
+        for lr, hr in chunk:
+            # The graph of the whole batch is kept between the two: `accumulate` saves the memory of the others.
+            sr = self.generator(lr)
+            optimizer_g, optimizer_d = self.optimizers(use_pl_optimizer=False)  # pyright: ignore[reportGeneralTypeIssues]
+            self._learn_to_tell(optimizer_d, lr, sr.detach(), hr)
+            self.discriminator.requires_grad_(False)
+            self._learn_to_enlarge(optimizer_g, lr, sr, hr)
+            self.discriminator.requires_grad_(True)
+            if self.average is not None:
+                self.average.update_parameters(self.generator)
+            self.ledger.num_steps += 1
+
+    def on_validation_epoch_start(self) -> None:
+        share_statistics(self)
+
+    def validation_step(self, batch: Pair, batch_idx: int) -> None:
         lr, hr = batch
-        optimizer_g, optimizer_d = self.optimizers()  # pyright: ignore[reportGeneralTypeIssues]
-        sr = self.generator(lr)
-
-        self.toggle_optimizer(optimizer_d)
-        real, fake = self.discriminator(hr), self.discriminator(sr.detach())
-        loss_d = discriminator_loss(real, fake)
-        self._step(optimizer_d, loss_d)
-        self.untoggle_optimizer(optimizer_d)
-
-        self.toggle_optimizer(optimizer_g)
-        content, adversarial = self.content(sr, hr), adversarial_loss(self.discriminator(sr))
-        loss_g = content + self.adversarial_weight * adversarial
-        self._step(optimizer_g, loss_g)
-        self.untoggle_optimizer(optimizer_g)
-
-        logged = {
-            "train/loss": loss_g,
-            "train/content": content,
-            "train/adversarial": adversarial,
-            "train/discriminator": loss_d,
-            "train/d_real": real.sigmoid().mean(),
-            "train/d_fake": fake.sigmoid().mean(),
-        }
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(lr), sync_dist=True)
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        lr, hr = batch
-        sr = self.generator.upscale(lr, self.generator.scale)  # in full precision, whatever the training runs in
-        scores = {"val/content": self.content(sr, hr), **luma_scores(sr, hr, border=self.generator.scale)}
-        self.log_dict(scores, batch_size=1, sync_dist=True)
+        scale = self.generator.scale
+        sr = self.network.upscale(lr, scale)  # in full precision, whatever the training runs in
+        with torch.autocast(sr.device.type, enabled=False):
+            content = self.content(sr, hr)
+        drift = colour_drift(sr, lr, scale).mean()
+        scores = {"val/content": content, "val/colour_drift": drift, **luma_scores(sr, hr, border=scale)}
+        self.ledger.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:
-        if not self.trainer.sanity_checking:
-            # Plateau schedules of both modules maximize; content is minimized.
-            step_schedules(self, -float(self.trainer.callback_metrics[self.monitor]))
+        means = close_epoch(self, sign=-1)  # plateau schedules of both modules maximize; content is minimized
+        for line in self.alarms.check(means) if self.trainer.is_global_zero else []:
+            print(f"epoch {self.current_epoch + 1}: {line}", flush=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out the loss network: it never changes and would be most of the file."""
         kept = {k: v for k, v in checkpoint["state_dict"].items() if not k.startswith("content.")}
         checkpoint["state_dict"] = kept
+        checkpoint["alarms"] = self.alarms.state_dict()
+        self.ledger.save(checkpoint, self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.alarms.load_state_dict(checkpoint["alarms"])
+        self.ledger.load(checkpoint, self)
 
     def configure_optimizers(self) -> Any:
-        networks = (self.generator, self.discriminator)
-        optimizers = [torch.optim.Adam(network.parameters(), lr=self.lr) for network in networks]
+        rates = ((self.generator, self.lr), (self.discriminator, self.discriminator_lr))
+        optimizers = [torch.optim.Adam(network.parameters(), lr=lr) for network, lr in rates]
         return optimizers, [self.schedule(optimizer) for optimizer in optimizers]
 
-    def _step(self, optimizer: Any, loss: Tensor) -> None:
+    def _learn_to_tell(self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor) -> None:
         optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        for one_sr, one_hr in self.recipe.parts(sr, hr):
+            real, fake = self.discriminator(one_hr), self.discriminator(one_sr)
+            loss = discriminator_loss(real, fake, self.label_smoothing)
+            if self.r1:
+                loss = loss + self.r1 / 2 * r1_penalty(self.discriminator, one_hr)
+            suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_hr)}
+            require_finite(loss, "train/discriminator", self.ledger, **suspects)
+            self.manual_backward(loss * (len(one_sr) / len(sr)))
+            seen = {"train/d_real": real.sigmoid().mean(), "train/d_fake": fake.sigmoid().mean()}
+            self.ledger.means.add({"train/discriminator": loss, **seen}, len(one_sr))
+        self.recipe.step(optimizer, self.num_steps)
+
+    def _learn_to_enlarge(self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor) -> None:
+        optimizer.zero_grad()
+        gradients = []  # of the loss by SR, so that the generator's own backward pass runs once, however many parts
+        for one_sr, one_hr in self.recipe.parts(sr.detach(), hr):
+            one_sr.requires_grad_()
+            content, adversarial = self.content(one_sr, one_hr), adversarial_loss(self.discriminator(one_sr))
+            loss = content + self.adversarial_weight * adversarial
+            suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_sr)}
+            require_finite(loss, "train/loss", self.ledger, **suspects)
+            gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
+            self.ledger.means.add(
+                {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}, len(one_sr)
+            )
+        self.manual_backward(sr, gradient=torch.cat(gradients))
+        self.recipe.step(optimizer, self.num_steps)

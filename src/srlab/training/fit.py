@@ -1,6 +1,7 @@
 """Train a Lightning module to its best epoch, going on from where a killed run stopped."""
 
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from pytorch_lightning.callbacks import Callback
 
 from srlab.errors import SrlabError
 from srlab.models.network import Network
+from srlab.training.checkpoints import Best, Checkpoints, WholeFiles, newest
 from srlab.training.curves import Row
-from srlab.training.history import History, SampleImages, TrainingProgress
+from srlab.training.history import History, SampleImages, TrainingProgress, Waiting
+from srlab.training.resume import Origin
 
 
 class Watcher(Protocol):
@@ -44,65 +48,93 @@ def fit(
     label: str,
     patience: int,
     watcher: Watcher,
+    made_by: Origin,
+    checkpoint_minutes: float,
 ) -> Fitted:
-    """Fit `module` (a Regression or Adversarial) and give it back with the weights of its best epoch.
+    """Fit `module` (a Regression or Adversarial) and give back its network with the weights of the best epoch.
 
     "Preset 300 epochs, then the optimal number from the curves" (An et al. 2022, sec. 4.4): the epoch of the best
     `module.monitor` is kept, and training stops early when `patience` epochs brought nothing better.
 
     Args:
         make_trainer: a `_partial_` Trainer, called with callbacks and folders.
-        work: the folder for checkpoints; a `last.ckpt` in it is resumed from.
+        work: the folder for checkpoints; the newest whole one in it is resumed from.
         label: the name that progress and messages use.
+        made_by: all that decides the result; a checkpoint that something else made is refused.
+        checkpoint_minutes: how much work a kill may cost within an epoch.
+
+    Raises:
+        SrlabError: a loss or score is not finite, memory or disk are full, or a checkpoint is of another training.
     """
     quiet_lightning()
-    mode = "max" if module.monitor == "val/psnr" else "min"
-    history = History(watcher.metrics)
-    stopping = EarlyStopping(module.monitor, patience=patience, mode=mode, check_finite=True)
-    # Two checkpoint callbacks, because save_last=True with a monitor keeps the last improvement, not the last epoch.
-    # The best is written first: a kill between the two repeats the epoch, the other way round would lose the best.
-    best = ModelCheckpoint(work, "best", module.monitor, mode=mode, enable_version_counter=False)
-    last = ModelCheckpoint(work, "last", enable_version_counter=False)
-    callbacks: list[Callback] = [history, stopping, TrainingProgress(label), SampleImages(watcher.image), best, last]
-    trainer = make_trainer(callbacks=callbacks, default_root_dir=work, logger=False, enable_progress_bar=False)
-    module.to(memory_format=torch.channels_last)  # convolutions take up to twice as long in torch's own order
-    resumed = work / "last.ckpt"
-    if not resumed.exists():
-        trainer.fit(module, data)
-    elif not _stopped_early(resumed, history):
-        print(
-            f"train {label}: goes on after epoch {len(history.rows)}, the last that an earlier run finished", flush=True
-        )
-        trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    best = Best("max" if module.monitor == "val/psnr" else "min", patience)
+    waiting = Waiting()
+    history = History(watcher.metrics, waiting)
+    checkpoints = Checkpoints(work, made_by, checkpoint_minutes, label)
+    # The order matters: the row and the best weights of an epoch have to be there when its checkpoint is written.
+    progress, samples = TrainingProgress(label, waiting), SampleImages(watcher.image)
+    callbacks: list[Callback] = [waiting, history, best, progress, samples, checkpoints]
+    # Lightning's requeueing saves in the middle of a step; SIGTERM and `sbatch --requeue` do without it.
+    plugins = [WholeFiles(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])]
+    trainer = make_trainer(
+        callbacks=callbacks, plugins=plugins, default_root_dir=work, logger=False, enable_progress_bar=False
+    )
+    if trainer.scaler is not None:
+        raise SrlabError("precision 16-mixed needs its loss scaled, which is not done here: set bf16-mixed or 32-true")
+    resumed = newest(work, made_by)
+    if resumed is None:
+        _train(trainer, label, module, data)
+    elif not _is_at_its_end(resumed[1], history, best):
+        if trainer.is_global_zero:
+            print(f"train {label}: goes on {_place(resumed[1], data)}, where an earlier run stopped", flush=True)
+        _train(trainer, label, module, data, ckpt_path=resumed[0], weights_only=True)
     if not trainer.is_global_zero:
         raise SystemExit(0)  # the first process writes the results
-    return _best(module, history, work)
+    value = history.rows[-1][module.monitor]
+    if not math.isfinite(value):
+        raise SrlabError(f"{module.monitor} became {value} in epoch {len(history.rows)}: lower lr in params.yaml")
+    module.network.load_state_dict(best.weights)
+    return Fitted(module.network, best.epoch, history.rows)
 
 
-def _stopped_early(checkpoint: Path, history: History) -> bool:
-    """Whether the run that wrote `checkpoint` had come to its end; gives `history` its rows either way."""
-    states = torch.load(checkpoint, map_location="cpu", weights_only=True)["callbacks"]
-    history.load_state_dict(states["History"])
-    return any(state["stopped_epoch"] > 0 for key, state in states.items() if key.startswith("EarlyStopping"))
+def _train(trainer: pl.Trainer, label: str, *args: Any, **kwargs: Any) -> None:
+    try:
+        trainer.fit(*args, **kwargs)
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if "SyncBatchNorm layers only work" in str(error):
+            cure = "set trainer.lightning.sync_batchnorm=false"
+            raise SrlabError(f"train {label}: batch normalisation cannot be synchronized on a CPU: {cure}") from error
+        is_full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not is_full and "can't allocate memory" not in str(error):  # what torch says of a CPU's
+            raise
+        raise SrlabError(
+            f"train {label}: out of memory: lower its batch_size or patch_size in params.yaml, or compute a batch in "
+            "parts (recipes.*.accumulate)"
+        ) from error
 
 
-def _best(module: Any, history: History, work: Path) -> Fitted:
-    values = [row[module.monitor] for row in history.rows]
-    if not all(map(torch.isfinite, torch.tensor(values))):
-        raise SrlabError(f"{module.monitor} became {values[-1]} in epoch {len(values)}: lower lr in params.yaml")
-    checkpoint = torch.load(work / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"], strict=module.strict_loading)
-    return Fitted(module.generator, int(checkpoint["epoch"]), history.rows)
+def _is_at_its_end(checkpoint: dict[str, Any], history: History, best: Best) -> bool:
+    """Whether the run that wrote `checkpoint` had stopped early; gives the callbacks their states either way."""
+    for callback in (history, best):
+        callback.load_state_dict(checkpoint["callbacks"][callback.state_key])
+    return best.is_exhausted or not all(math.isfinite(row[name]) for row in history.rows[-1:] for name in row)
+
+
+def _place(checkpoint: dict[str, Any], data: Any) -> str:
+    epoch, step = divmod(checkpoint["ledger"]["num_steps"], data.steps_per_epoch)
+    return f"after step {step} of epoch {epoch + 1}" if step else f"after epoch {epoch}"
 
 
 def quiet_lightning() -> None:
     """Silence what Lightning says at every start and nobody can act on."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning.utilities.rank_zero"):
+    for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
         ".*does not have many workers.*",
         ".*Checkpoint directory.*",
         ".*logging interval.*",
         ".*LeafSpec.*",
+        ".*in eval mode at the start of training.*",  # a loss network, an average
+        ".*sync_dist=True.*",  # srlab.training.ledger sums over the processes
     ):
         warnings.filterwarnings("ignore", message)

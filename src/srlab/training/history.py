@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,16 +15,55 @@ from torch import Tensor
 from srlab.training.curves import Row
 
 
+class Waiting(Callback):
+    """How large a share of an epoch's training time its device waited for the next batch, and patches a second.
+
+    On a CPU the two share the cores, so the share is the time that feeding takes. On a GPU it is the time between the
+    end of a chunk of steps and the beginning of the next, in which nothing but feeding is queued, measured on the GPU.
+    """
+
+    def __init__(self) -> None:
+        self.figures: Row = {}
+        self._marks: list[Any] = []  # alternately: the device is free, the device has work
+        self._num_patches = 0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._marks, self._num_patches = [_mark(pl_module.device)], 0
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if not self._marks:  # resumed in the middle of an epoch, which has no start
+            self._marks.append(_mark(pl_module.device))
+        self._marks.append(_mark(pl_module.device))
+        self._num_patches += sum(len(lr) for lr, _ in batch) * trainer.world_size
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._marks.append(_mark(pl_module.device))
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize(pl_module.device)
+        seconds = [_seconds(start, end) for start, end in pairwise(self._marks)]
+        self.figures = {
+            "speed/wait_share": sum(seconds[::2]) / sum(seconds),
+            "speed/patches_per_second": self._num_patches / sum(seconds),
+        }
+
+
 class History(Callback):
     """Collects one row of metrics per epoch; the rows are part of the checkpoint, so a resumed run has all of them.
 
     Args:
-        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere.
+        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere; that row has `waiting`'s
+            figures too, which are no result: they differ from run to run.
     """
 
-    def __init__(self, mirror: Callable[[Row, int], None]) -> None:
+    def __init__(self, mirror: Callable[[Row, int], None], waiting: Waiting) -> None:
         self.rows: list[Row] = []
-        self.mirror = mirror
+        self.mirror, self.waiting = mirror, waiting
         self.lr = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -34,20 +75,21 @@ class History(Callback):
         row = {"epoch": trainer.current_epoch, **metrics, "lr": self.lr}
         self.rows.append(row)
         if trainer.is_global_zero:
-            self.mirror({k: v for k, v in row.items() if k != "epoch"}, trainer.current_epoch)
+            mirrored = {k: v for k, v in row.items() if k != "epoch"} | self.waiting.figures
+            self.mirror(mirrored, trainer.current_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
+        return {"rows": self.rows, "lr": self.lr}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = list(state_dict["rows"])
+        self.rows, self.lr = list(state_dict["rows"]), state_dict["lr"]
 
 
 class TrainingProgress(Callback):
     """One bar over all epochs with ETA and validation PSNR; where there is no terminal, a line now and then."""
 
-    def __init__(self, label: str, seconds_between_lines: float = 20.0) -> None:
-        self.label, self.seconds_between_lines = label, seconds_between_lines
+    def __init__(self, label: str, waiting: Waiting, seconds_between_lines: float = 20.0) -> None:
+        self.label, self.waiting, self.seconds_between_lines = label, waiting, seconds_between_lines
         self.console = Console()
         self.progress: Progress | None = None
         self.last_line = 0.0
@@ -63,8 +105,8 @@ class TrainingProgress(Callback):
             TextColumn("{task.fields[val]}"),
         ]
         self.progress = Progress(*columns, console=self.console)
-        steps = int(trainer.num_training_batches)
-        total, done = steps * int(trainer.max_epochs or 0), steps * trainer.current_epoch
+        data, module = cast(Any, trainer).datamodule, cast(Any, pl_module)
+        total, done = data.steps_per_epoch * int(trainer.max_epochs or 0), module.num_steps
         self.task = self.progress.add_task(f"train {self.label}", total=total, completed=done, val="")
         self.progress.start()
 
@@ -72,11 +114,15 @@ class TrainingProgress(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self.progress:
-            self.progress.advance(self.task)
+            self.progress.advance(self.task, len(batch))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics: dict[str, Tensor] = trainer.callback_metrics
-        line = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, val {float(metrics['val/psnr']):.2f} dB"
+        speed = self.waiting.figures
+        line = (
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, val {float(metrics['val/psnr']):.2f} dB, "
+            f"{speed['speed/patches_per_second']:.0f} patches/s, waits {speed['speed/wait_share']:.0%}"
+        )
         if self.progress:
             self.progress.update(self.task, val=line)
         elif trainer.is_global_zero and time.monotonic() - self.last_line > self.seconds_between_lines:
@@ -115,6 +161,19 @@ class SampleImages(Callback):
         is_power_of_two = epoch & (epoch - 1) == 0
         if batch_idx or not trainer.is_global_zero or not (is_power_of_two or epoch == trainer.max_epochs):
             return
-        network: Any = pl_module.generator
+        network = cast(Any, pl_module).network
         sr = network.upscale(batch[0], network.scale)[0]
         self.show((sr * 255).round().byte().permute(1, 2, 0).cpu().numpy(), "validation", trainer.current_epoch)
+
+
+def _mark(device: torch.device) -> Any:
+    """A point in the time of a device."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
+def _seconds(start: Any, end: Any) -> float:
+    return end - start if isinstance(start, float) else start.elapsed_time(end) / 1000

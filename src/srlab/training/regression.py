@@ -1,7 +1,7 @@
 """Training against a pixel loss: SRCNN, ESPCN, SRResNet and every other network without a discriminator."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -10,17 +10,22 @@ from torch.nn.functional import mse_loss
 
 from srlab.data.colour import luma
 from srlab.models.network import Network
-from srlab.training.schedules import Schedule, step_schedules
+from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
+from srlab.training.pixel_losses import Loss, OwnLoss
+from srlab.training.recipe import PLAIN, Recipe
+from srlab.training.schedules import Schedule
 from srlab.training.validation import luma_scores
 
 MakeOptimizer = Callable[..., torch.optim.Optimizer]  # called with parameter groups and `lr`
+Pair = tuple[Tensor, Tensor]  # LR and HR
 
 
 class Regression(pl.LightningModule):
-    """Minimize the network's training loss, the MSE between SR and HR (B, C, H, W) in [0, 1] unless it has its own.
+    """Minimize a loss between SR and HR (B, C, H, W) in [0, 1]: that of the network's paper, mostly MSE, or another.
 
     A network of one channel learns on luma, one of three on RGB. Logs train/loss, val/loss (always the MSE), val/psnr,
-    val/ssim.
+    val/ssim. Manual optimization, as in adversarial training: a call of training_step makes several steps, and
+    Lightning's own work is done once for all of them.
 
     Args:
         lr: the first learning rate (1e-3 in An et al. 2022, sec. 4.4).
@@ -31,42 +36,63 @@ class Regression(pl.LightningModule):
     monitor = "val/psnr"
 
     def __init__(
-        self, net: Network, lr: float, schedule: Schedule, optimizer: MakeOptimizer = torch.optim.Adam
+        self,
+        net: Network,
+        lr: float,
+        schedule: Schedule,
+        optimizer: MakeOptimizer = torch.optim.Adam,
+        loss: Loss | None = None,
+        recipe: Recipe = PLAIN,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.net, self.lr, self.schedule, self.make_optimizer = net, lr, schedule, optimizer
+        self.loss, self.recipe = loss or OwnLoss(), recipe
+        self.average, self.ledger = recipe.averaged(net), Ledger()
 
     @property
-    def generator(self) -> Network:
-        """The network whose weights are kept."""
-        return self.net
+    def network(self) -> Network:
+        """The network that is validated and kept: the moving average, where there is one."""
+        return self.net if self.average is None else cast(Network, self.average.module)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        lr, hr = self._channels(batch)
-        loss = self.net.training_loss(lr, hr, self.current_epoch)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(lr), sync_dist=True)
-        return loss
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps since the beginning of the first epoch."""
+        return self.ledger.num_steps
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        lr, hr = self._channels(batch)
-        sr = self.net.upscale(lr, self.net.scale)  # in full precision, whatever the training runs in
+    def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
+        """One optimizer step on each batch of the chunk, which has the network's channels."""
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        for batch in chunk:
+            optimizer.zero_grad()
+            for lr, hr in self.recipe.parts(*batch):
+                loss = self.loss(self.net, lr, hr, self.current_epoch)
+                require_finite(loss, "train/loss", self.ledger, network=(self.net, lr))
+                self.manual_backward(loss * (len(lr) / len(batch[0])))
+                self.ledger.means.add({"train/loss": loss}, len(lr))
+            self.recipe.step(optimizer, self.num_steps)
+            if self.average is not None:
+                self.average.update_parameters(self.net)
+            self.ledger.num_steps += 1
+
+    def on_validation_epoch_start(self) -> None:
+        share_statistics(self)
+
+    def validation_step(self, batch: Pair, batch_idx: int) -> None:
+        lr, hr = (luma(image) for image in batch) if self.net.channels == 1 else batch
+        sr = self.network.upscale(lr, self.net.scale)  # in full precision, whatever the training runs in
         scores = {"val/loss": mse_loss(sr, hr), **luma_scores(sr, hr, border=self.net.scale)}
-        self.log_dict(scores, batch_size=1, sync_dist=True)
+        self.ledger.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:
-        if not self.trainer.sanity_checking:
-            step_schedules(self, float(self.trainer.callback_metrics[self.monitor]))
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
-        """Nothing: see `step_schedules`."""
+        close_epoch(self, sign=1)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.net.parameter_groups(self.lr), lr=self.lr)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.schedule(optimizer), "monitor": self.monitor, "strict": False},
-        }
+        return [optimizer], [self.schedule(optimizer)]
 
-    def _channels(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        lr, hr = batch
-        return (luma(lr), luma(hr)) if self.net.channels == 1 else (lr, hr)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.ledger.save(checkpoint, self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.ledger.load(checkpoint, self)

@@ -20,41 +20,68 @@ import torch
 from torch import nn
 
 from srlab.errors import SrlabError
+from srlab.files import read_json, write_json
 from srlab.stage import is_follower
 
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
+Origin = dict[str, str]  # what decides the result of a training -> its value or a digest of it
 
 
-def fingerprint(config: dict[str, Any], data_digest: str, module: nn.Module) -> str:
-    """16 hex digits over config, data, first weights, torch's version and threads and every loaded srlab source file.
+def origin(config: dict[str, Any], data_digest: str, module: nn.Module) -> Origin:
+    """All that decides the result: config, data, first weights, torch's version and threads, every loaded srlab source.
 
     The first weights stand for the seed and for a pre-trained generator; threads change the last bits of a sum. Call it
     after everything is instantiated, so that the modules which the config names are loaded.
     """
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(f"{data_digest} {torch.__version__} {torch.get_num_threads()}".encode())
-    for name, source in sorted(sys.modules.items()):
+        first_weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    found = {str(key): str(value) for key, value in config.items()}
+    found |= {
+        "data": data_digest,
+        "first weights": first_weights.hexdigest(),
+        "torch": str(torch.__version__),
+        "threads": str(torch.get_num_threads()),
+    }
+    for name, source in sys.modules.items():
         if name.split(".")[0] == "srlab" and source.__file__:
-            digest.update(name.encode() + Path(source.__file__).read_bytes())
-    return digest.hexdigest()[:16]
+            found[f"code of {name}"] = hashlib.sha256(Path(source.__file__).read_bytes()).hexdigest()
+    return dict(sorted(found.items()))
+
+
+def fingerprint(made_by: Origin) -> str:
+    """16 hex digits over an origin."""
+    return hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(there: Origin, here: Origin) -> list[str]:
+    """What two trainings differ in: "numbers.lr is 0.001 there and 0.01 here", "code of srlab.models.espcn", ..."""
+    names = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
+    digests = {"data", "first weights"}
+    return [
+        name
+        if name in digests or name.startswith("code of ")
+        else f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
+        for name in names
+    ]
 
 
 @contextmanager
-def work_folder(root: Path, model: str, digest: str) -> Iterator[Path]:
-    """Yield `root`/work/<model>-<digest>/, locked; it is removed on success and kept on any exception or kill.
+def work_folder(root: Path, model: str, made_by: Origin) -> Iterator[Path]:
+    """Yield `root`/work/<model>-<fingerprint>/, locked; it is removed on success and kept on any exception or kill.
 
-    On several devices Lightning starts this script again for each further one: those processes get the folder of the
-    first, which alone locks and removes it. (Their own digest would differ: they have fewer threads.)
+    Unfinished trainings of the same model that differ are named, with what they differ in. Of the processes that train
+    on several devices, the first alone locks and removes the folder. (Those that Lightning starts are told which it is,
+    since their own digest would differ: they have fewer threads.)
 
     Raises:
         SrlabError: another process trains exactly this.
     """
+    folder = root / "work" / f"{model}-{fingerprint(made_by)}"
     if is_follower():
-        yield Path(os.environ[FOLDER_OF_FIRST])
+        yield Path(os.environ.get(FOLDER_OF_FIRST, folder))
         return
-    folder = root / "work" / f"{model}-{digest}"
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -65,9 +92,22 @@ def work_folder(root: Path, model: str, digest: str) -> Iterator[Path]:
             ) from error
         lock.write(str(os.getpid()))
         lock.flush()
+        os.register_at_fork(after_in_child=lock.close)  # loader processes outlive a killed training by seconds
+        write_json(folder / "origin.json", made_by)
+        if is_new:
+            _name_others(folder, model, made_by)
         os.environ[FOLDER_OF_FIRST] = str(folder.resolve())
         try:
             yield folder
         finally:
             os.environ.pop(FOLDER_OF_FIRST, None)
         shutil.rmtree(folder)
+
+
+def _name_others(folder: Path, model: str, made_by: Origin) -> None:
+    for file in sorted(folder.parent.glob(f"{model}-*/origin.json")):
+        if file.parent != folder and (file.parent / "last.ckpt").exists():
+            what = "; ".join(differences(read_json(file), made_by))
+            print(
+                f"train {model}: starts anew, the unfinished training {file.parent} is another one ({what})", flush=True
+            )

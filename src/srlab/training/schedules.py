@@ -13,8 +13,7 @@ Schedule = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]  # what a `_pa
 def step_schedules(module: pl.LightningModule, metric: float) -> None:
     """Step every schedule of `module` once, at the end of a validation epoch; `metric` drives plateau schedules.
 
-    Lightning itself steps after the epoch's checkpoint is written, so that a resumed run would miss one step. This is
-    called before, from `on_validation_epoch_end`; the modules turn Lightning's own stepping off.
+    Before the epoch's checkpoint is written, so that a resumed run misses no step; manual optimization leaves it to us.
     """
     schedules = module.lr_schedulers() or []
     for schedule in schedules if isinstance(schedules, list) else [schedules]:

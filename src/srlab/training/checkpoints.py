@@ -1,0 +1,247 @@
+"""Checkpoints of an unfinished training: whole or not there, and the one before until the next is whole.
+
+`last.ckpt` holds all that decides how the training goes on: networks, optimizers, schedules, counts, the best weights
+so far, the rows of its curves, random states, and what made it. `previous.ckpt` is the one before it.
+"""
+
+import io
+import os
+import pickle
+import random
+import shutil
+import signal
+import threading
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from srlab.errors import SrlabError
+from srlab.files import replacing
+from srlab.stage import is_follower
+from srlab.training.resume import Origin, differences
+
+DAMAGE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError)
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+NOTHING, SAVE, STOP = range(3)  # what is to be done between two chunks: the largest that any process wants
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint to a temporary name beside its own, to the disk, and renames it; keeps the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """SrlabError if it cannot be written, as on a full disk; what was there before is still there then."""
+        path, buffer = Path(path), io.BytesIO()
+        torch.save(checkpoint, buffer)
+        try:
+            with replacing(path) as temporary:
+                with temporary.open("wb") as file:
+                    file.write(buffer.getbuffer())
+                    file.flush()
+                    os.fsync(file.fileno())
+                _keep(path, path.with_name(PREVIOUS))
+        except OSError as error:
+            raise SrlabError(
+                f"{path} cannot be written ({error.strerror}): make room and run the same command again, it goes on "
+                "from the checkpoint before"
+            ) from error
+
+
+def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
+    """The newest checkpoint in `work` that is whole, and its content on the CPU; None if there is none.
+
+    A damaged one is named and put aside: the next save would keep it in the place of the whole one before. SrlabError
+    if it was made by other code, data or numbers than `origin`.
+    """
+    for path in (work / LAST, work / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            content = _read(path)
+        except DAMAGE as error:
+            if not is_follower():
+                print(f"{path} is damaged ({_first_line(error)}): {_way_on(path)}", flush=True)
+                path.replace(path.with_suffix(".damaged"))
+            continue
+        if content["origin"] != origin:
+            what = "; ".join(differences(content["origin"], origin))
+            raise SrlabError(f"{path} was made by another training ({what}): remove {work}, or go back to what made it")
+        return path, content
+    return None
+
+
+class Best(Callback):
+    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better.
+
+    Args:
+        mode: "max" or "min", what is better of the module's `monitor`.
+    """
+
+    def __init__(self, mode: str, patience: int) -> None:
+        self.mode, self.patience = mode, patience
+        self.epoch, self.value, self.waited, self.weights = -1, float("nan"), 0, {}
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether to stop before the last epoch."""
+        return self.waited >= self.patience
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        module: Any = pl_module
+        value = float(trainer.callback_metrics[module.monitor])
+        if self.epoch < 0 or (value > self.value if self.mode == "max" else value < self.value):
+            weights = module.network.state_dict().items()
+            self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
+            self.epoch, self.value, self.waited = trainer.current_epoch, value, 0
+        else:
+            self.waited += 1
+        trainer.should_stop = trainer.should_stop or self.is_exhausted or not np.isfinite(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch, value, epochs since, weights."""
+        return {"epoch": self.epoch, "value": self.value, "waited": self.waited, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch, self.value = state_dict["epoch"], state_dict["value"]
+        self.waited, self.weights = state_dict["waited"], state_dict["weights"]
+
+
+class Checkpoints(Checkpoint):
+    """Saves at the end of every epoch, every `minutes` in between, and on SIGTERM (a cluster that wants its node back).
+
+    SIGTERM ends the training after the chunk of steps in which it came, or after the validation, with exit code 143. Of
+    several processes, one that is told is enough.
+
+    Args:
+        origin: what makes this training; goes into every checkpoint.
+    """
+
+    def __init__(self, work: Path, origin: Origin, minutes: float, label: str) -> None:
+        self.work, self.origin, self.minutes, self.label = work, origin, minutes, label
+        self.saved_at = time.monotonic()
+        self.random: dict[str, Any] | None = None
+        self.is_terminated = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.is_terminated = trainer.received_sigterm
+        if threading.current_thread() is threading.main_thread():
+            # In the place of Lightning's handler, which talks to the other processes from within the signal, amid
+            # whatever they are talking about, and waits for ever; Lightning puts back what was there before its own.
+            signal.signal(signal.SIGTERM, self._terminate)
+        if self.random is not None:  # now, when nothing draws any more before the first step
+            set_random_states(self.random)
+        self.saved_at = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx + 1 >= trainer.num_training_batches:
+            return  # the end of the epoch is near, which has its validation and its own checkpoint
+        todo = self._todo(trainer)
+        if todo >= SAVE:
+            self._save(trainer)
+        self._end(trainer, todo)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        todo = self._todo(trainer)
+        self._save(trainer)
+        self._end(trainer, todo)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["origin"], checkpoint["random"] = self.origin, random_states()
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.random = checkpoint["random"]
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException) and trainer.is_global_zero:
+            print(
+                f"train {self.label}: stopped by SIGTERM; the same command goes on from {self.work / LAST}", flush=True
+            )
+
+    def _terminate(self, signum: int, frame: Any) -> None:
+        self.is_terminated = True
+
+    def _todo(self, trainer: pl.Trainer) -> int:
+        is_due = time.monotonic() - self.saved_at > 60 * self.minutes
+        todo = STOP if self.is_terminated else SAVE if is_due else NOTHING
+        if trainer.world_size == 1:
+            return todo
+        strategy: Any = trainer.strategy
+        return int(strategy.reduce(torch.tensor(todo, device=strategy.root_device), reduce_op="max"))
+
+    def _end(self, trainer: pl.Trainer, todo: int) -> None:
+        if todo == STOP:  # a follower's code would make Lightning kill the first process amid its farewell
+            raise SIGTERMException(128 + signal.SIGTERM if trainer.is_global_zero else 0)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.work / LAST)
+        self.saved_at = time.monotonic()
+
+
+def random_states() -> dict[str, Any]:
+    """States of the generators of torch (CPU, this GPU), numpy and Python, as a weights-only checkpoint takes them.
+
+    All processes of a training draw alike, so the state of the first one's GPU is that of every other's.
+    """
+    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - what code of others draws from
+    numpy["state"]["key"] = numpy["state"]["key"].tolist()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": numpy,
+        "python": random.getstate(),
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Go on drawing where `random_states` was called."""
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    numpy = states["numpy"]
+    key = np.array(numpy["state"]["key"], dtype=np.uint32)
+    np.random.set_state(numpy | {"state": numpy["state"] | {"key": key}})  # noqa: NPY002
+    random.setstate(states["python"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums that torch.save wrote
+        bad = archive.testzip()
+        # Torch passes over an entry that is marked as a folder, and leaves its numbers what memory happens to hold.
+        folders = [entry.filename for entry in archive.infolist() if entry.external_attr]
+    if bad or folders:
+        raise ValueError(f"wrong checksum or attributes of {bad or folders[0]}")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _way_on(path: Path) -> str:
+    before = path.with_name(PREVIOUS)
+    return "goes on from the one before" if path != before and before.exists() else "starts anew, there is no other"
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Make `path` known as `previous` too, without a moment in which neither is there."""
+    if not path.exists():
+        return
+    previous.unlink(missing_ok=True)
+    try:
+        os.link(path, previous)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(path, previous)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

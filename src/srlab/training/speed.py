@@ -1,0 +1,28 @@
+"""Switches that change how fast a training is, and its weights by no more than rounding."""
+
+from typing import Any
+
+import torch
+
+
+class Speed:
+    """What is done to a Lightning module before it is trained. Precision and devices are the Trainer's own arguments.
+
+    Args:
+        channels_last: memory order of weights, hence of activations: pixel by pixel, as convolutions like it.
+        compile: mode of torch.compile for every network in the module ("default", "reduce-overhead", which replays CUDA
+            graphs, "max-autotune"); None leaves them as they are.
+        tf32: whether float32 products on an Ampere or newer GPU may be rounded to 10 bits of mantissa.
+    """
+
+    def __init__(self, channels_last: bool, compile: str | None, tf32: bool) -> None:
+        self.channels_last, self.compile, self.tf32 = channels_last, compile, tf32
+
+    def apply(self, module: Any) -> None:
+        """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights."""
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
+        if self.channels_last:
+            module.to(memory_format=torch.channels_last)
+        if self.compile:
+            for network in module.children():
+                network.compile(mode=self.compile)
