@@ -1,5 +1,6 @@
 """A stage script says in one line what is wrong, and writes where it was told to."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,8 +67,12 @@ def lines_of(run: Callable[..., None], main: Main, capsys: pytest.CaptureFixture
             lambda cfg: Path("data/manifest.json").read_text(),
             "error: [Errno 2] No such file or directory: 'data/manifest.json'",
         ),
+        (
+            failing(OSError(errno.ENOSPC, "No space left on device", "models/best.safetensors")),
+            "error: [Errno 28] No space left on device: 'models/best.safetensors'",
+        ),
     ],
-    ids=["ours", "key", "built", "file"],
+    ids=["ours", "key", "built", "file", "full"],
 )
 def test_what_the_user_can_mend_is_one_line(
     run: Callable[..., None], capsys: pytest.CaptureFixture[str], main: Main, line: str

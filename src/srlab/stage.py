@@ -1,5 +1,6 @@
 """What turns a function into a stage script: `python pipelines/<stage>.py key=value`."""
 
+import errno
 import functools
 import os
 import sys
@@ -32,7 +33,8 @@ def stage(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], No
                 function(cfg)
             except Exception as error:
                 cause = error.__cause__ if isinstance(error, InstantiationException) else error
-                can_be_mended = isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
+                is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+                can_be_mended = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
                 if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_mended:
                     raise
                 _exit(cause)

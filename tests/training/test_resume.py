@@ -123,3 +123,8 @@ def test_differences_name_what_one_side_lacks() -> None:
         "b is absent there and 2 here",
         "data",
     ]
+
+
+def test_a_training_goes_on_whoever_feeds_it() -> None:
+    machine = {"feeder": "resident", "num_workers": 2, "checkpoint_minutes": 1}
+    assert of({**CONFIG, **machine}, "data", net()) == of(CONFIG, "data", net())

@@ -24,6 +24,8 @@ from srlab.files import read_json, write_json
 from srlab.stage import is_follower
 
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
+# Numbers of the config that a training may go on with others of: where its data come from, and how often it is saved.
+OF_THE_MACHINE = {"feeder", "num_workers", "checkpoint_minutes"}
 Origin = dict[str, str]  # what decides the result of a training -> its value or a digest of it
 
 
@@ -36,7 +38,7 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module) -> Origi
     first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
         first_weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    found = {str(key): str(value) for key, value in config.items()}
+    found = {key: str(value) for key, value in config.items() if key not in OF_THE_MACHINE}
     found |= {
         "data": data_digest,
         "first weights": first_weights.hexdigest(),
