@@ -186,7 +186,7 @@ def test_real_probes_of_a_network_that_fits_in_memory_and_of_one_that_does_not(
     large = ["models.vdsr.batch_size=2048", "models.vdsr.num_features=64", "models.vdsr.patch_size=96"]
     wide = ["models.srcnn.batch_size=16", "models.srcnn.patch_size=96"]
     with memory(4 * 10**9), pytest.raises(SrlabError, match=r"^vdsr could not be probed"):
-        plan(None, ["srcnn", "vdsr"], [*large, *wide], 2, remembering)
+        plan(None, ["srcnn", "vdsr"], [*large, *wide, "trainer.chunk=1"], 2, remembering)
     out = capsys.readouterr().out
     assert "vdsr: train vdsr: out of memory: lower its batch_size" in out
     (srcnn,) = seen

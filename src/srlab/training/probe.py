@@ -33,35 +33,47 @@ from srlab.training.threads import use_threads
 
 WARM_UP = 3  # steps before the clock starts: libraries choose their kernels, buffers are allocated
 LIMIT = 30.0  # seconds of steps that are measured; a third of it is the most that warming up may take
+SLOW = 50  # steps in LIMIT: slower ones are made one by one, without harm, since what a chunk saves is a millisecond
 
 
 class Stopwatch(Callback):
     """Times `num_steps` steps after some to warm up, then a validation image, and stops the training in between.
 
     Args:
-        limit: seconds after which no further step is begun, so that two at least are made.
+        limit: seconds of measured steps after which no further one is begun.
+        compiles: whether the first step takes minutes that no other will take.
     """
 
-    def __init__(self, num_steps: int, limit: float) -> None:
-        self.num_steps, self.limit = num_steps, limit
+    def __init__(self, num_steps: int, limit: float, *, compiles: bool) -> None:
+        self.num_steps, self.limit, self.compiles = num_steps, limit, compiles
         self.measured = 0
         self.step_seconds = self.image_seconds = float("nan")
-        self._done = 0
-        self._began, self._start, self._image_start = 0.0, None, 0.0
+        self._done, self._slow = 0, True
+        self._began, self._start, self._turn_start, self._image_start = 0.0, None, 0.0, 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._began = now(pl_module.device)
+        self._began = self._turn_start = now(pl_module.device)
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._slow:
+            del batch[1:]  # one step of the chunk, and then a look at the clock
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._done += len(batch)
-        if self._start is None:
-            if _agreed(trainer, self._done >= WARM_UP or time.perf_counter() - self._began > self.limit / 3):
-                self._start, self._done = now(pl_module.device), 0
-            return
         # By the CPU's clock: it is a few steps ahead of a GPU's, whose queue is short, and nobody waits for that.
-        if _agreed(trainer, self._done >= self.num_steps or time.perf_counter() - self._start > self.limit):
+        time_now, is_first = time.perf_counter(), batch_idx == 0
+        self._done += len(batch)
+        self._slow = _agreed(trainer, (time_now - self._turn_start) / len(batch) > self.limit / SLOW)
+        self._turn_start = time_now
+        if self._start is None:
+            if is_first and self.compiles:
+                self._began = now(pl_module.device)
+            elif _agreed(trainer, self._done >= WARM_UP or time_now - self._began > self.limit / 3):
+                self._start, self._done = now(pl_module.device), 0
+        elif _agreed(trainer, self._done >= self.num_steps or time_now - self._start > self.limit):
             self.step_seconds = (now(pl_module.device) - self._start) / self._done
             self.measured = self._done
             trainer.should_stop = True
@@ -102,18 +114,18 @@ def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     idle = _resident("VmRSS")
     pl.seed_everything(training.seed, verbose=False)
     use_threads(training.num_threads)
-    chunk = training.data["chunk"]
-    num_chunks = -(-WARM_UP // chunk) - (-training.num_steps // chunk)
+    num_patches = (WARM_UP + training.num_steps) * training.data["chunk"] * training.data["batch_size"]  # at the most
     folder = work / "pairs"
     made_up_store(folder, training.scale, max(SIDE, training.data["patch_size"]))
-    patches = {"folder": str(folder), "patches_per_epoch": num_chunks * chunk * training.data["batch_size"]}
+    patches = {"folder": str(folder), "patches_per_epoch": num_patches}
     described, remarks = with_stand_ins(training.module, work)
     data, module = instantiate(training.data | patches), instantiate(described)
     lr = torch.empty(1, 1, SIDE // training.scale, SIDE // training.scale, device="meta")
     multiply_adds = count_multiply_adds(_Shapes(module.network), lr, training.scale)
     trained = [[p.numel() for p in child.parameters() if p.requires_grad] for child in module.children()]
-    instantiate(training.trainer["speed"]).apply(module)
-    watch, used = Stopwatch(training.num_steps, limit), {}
+    speed, used = instantiate(training.trainer["speed"]), {}
+    speed.apply(module)
+    watch = Stopwatch(training.num_steps, limit, compiles=speed.compile is not None)
 
     def make_trainer(callbacks: list[Callback], **arguments: Any) -> pl.Trainer:
         partial = instantiate(training.trainer["lightning"])
