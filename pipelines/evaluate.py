@@ -30,12 +30,12 @@ def main(cfg: DictConfig) -> None:
     samples = output / "samples" / name
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.allow_tf32 = False  # torch's own default; it would show in the third decimal of a PSNR
+    cost = measure(method, cfg.scale, device)  # before the tracker starts a process of its own
     tracker = instantiate(cfg.tracking).start(
         name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained))
     )
     with tracker.closing():
         scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples, device)
-        cost = measure(method, cfg.scale, device)
         write_json(output / "metrics" / f"{name}.json", scores | {"branch": cfg.model.branch})
         write_json(output / "costs" / f"{name}.json", cost)
         tracker.tags({"srlab.label": scores["label"], "srlab.protocol": scores["protocol"]})
