@@ -32,7 +32,7 @@ def stage(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], No
             try:
                 function(cfg)
             except Exception as error:
-                cause = error.__cause__ if isinstance(error, InstantiationException) else error
+                cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
                 is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
                 can_be_mended = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
                 if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_mended:
