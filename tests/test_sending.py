@@ -61,11 +61,11 @@ TRAINING = """
 import sys, time
 from pathlib import Path
 from srlab.tracking import Tracker
-uri, folder, key = sys.argv[1:]
+uri, folder, key, first = sys.argv[1:]
 tracker = Tracker(uri, folder, "srlab", folder + "/outbox", live=True).start("espcn", {}, {"lr": 0.1}, key)
 Path(folder, "key").write_text(tracker.run_id)
 with tracker.closing():
-    for epoch in range(1000):
+    for epoch in range(int(first), 10**6):  # until it is killed, however slow the machine
         tracker.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
         time.sleep(0.1)
 """
@@ -93,8 +93,8 @@ def test_a_training_that_is_killed_leaves_a_sender_that_ends_its_work(
 ) -> None:
     """Ctrl-C reaches both; it ends the training alone. What a kill of both would leave, the next one sends."""
     uri, client = store
-    words = [sys.executable, "-c", TRAINING, uri, str(tmp_path), ""]
-    training = subprocess.Popen(words, start_new_session=True)
+    words = [sys.executable, "-c", TRAINING, uri, str(tmp_path)]
+    training = subprocess.Popen([*words, "", "0"], start_new_session=True)
     until(lambda: bool(list(tmp_path.glob("outbox/*.sent"))))
     key = (tmp_path / "key").read_text()
     training.kill()
@@ -105,7 +105,8 @@ def test_a_training_that_is_killed_leaves_a_sender_that_ends_its_work(
     num_epochs = len(steps(client, killed.info.run_id, "lr"))
     assert steps(client, killed.info.run_id, "lr") == list(range(num_epochs))
 
-    training = subprocess.Popen([*words[:-1], killed.info.run_id], start_new_session=True)  # goes on with it
+    goes_on = [killed.info.run_id, str(max(num_epochs - 3, 0))]  # with some epochs that it has told already
+    training = subprocess.Popen([*words, *goes_on], start_new_session=True)
     until(lambda: steps(client, killed.info.run_id, "lr")[num_epochs:] != [])
     os.killpg(training.pid, signal.SIGINT)
     training.wait()

@@ -4,9 +4,11 @@ A process, because importing mlflow takes seconds of Python, which a thread woul
 thread that holds locks is no company for a fork (the loader's workers).
 """
 
+import os
 import select
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from srlab.delivery import Delivery, MakeClient, MlflowClient, deliver, one_line
@@ -85,5 +87,6 @@ def follow(path: Path) -> str:
 
 if __name__ == "__main__":
     sent = follow(Path(sys.argv[1]))
-    print(sent)
+    with suppress(BrokenPipeError):  # the training that waited for it was killed
+        os.write(sys.stdout.fileno(), f"{sent}\n".encode())
     sys.exit(0 if sent else 1)

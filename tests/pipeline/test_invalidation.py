@@ -33,7 +33,7 @@ def test_an_edit_of_one_network_concerns_no_other(smoke: Workspace) -> None:
 
 @pytest.mark.parametrize(("edit", "stages"), [
     (("conf/model/espcn.yaml", "label: ESPCN", "label: E"), {"train@espcn", "evaluate@espcn"}),
-    (("conf/trainer/default.yaml", "devices: auto", "devices: 1"),
+    (("conf/trainer/default.yaml", "chunk: 8", "chunk: 4"),
      {"train@espcn", "train@srresnet", "train_gan@srgan"}),
 ])  # fmt: skip
 def test_an_edit_in_conf_concerns_what_reads_it(smoke: Workspace, edit: tuple[str, str, str], stages: set[str]) -> None:
