@@ -19,11 +19,12 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 
 from srlab.delivery import Delivery, deliver
 from srlab.errors import SrlabError
-from srlab.outbox import InUse, concerning, journals, num_waiting
+from srlab.outbox import InUse, Progress, concerning, journals, num_waiting
 from srlab.sending import send
 from srlab.tracking import Tracker
 
 URI = "http://store"
+PARENT = "mlflow.parentRunId"  # MLflow's name for it
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -234,14 +235,70 @@ def test_entries_are_sent_while_the_training_goes_on(tmp_path: Path) -> None:
     delivery = Delivery(journal, make_client=lambda _: store)
     for epoch in range(3):
         tracker.metrics({"lr": 0.1}, epoch)
-        assert not delivery.advance(closed=False)
+        assert delivery.advance(closed=False)
         assert [step for _, _, _, step, _ in store.metrics] == list(range(epoch + 1))
         assert num_waiting(journal) == 0
     assert tracker.run_id == delivery.progress.run_id
     with tracker.closing():
         pass
     assert delivery.advance(closed=False)
+    assert store.runs[delivery.progress.run_id].info.status == "RUNNING"  # until its writer is gone
+    assert delivery.advance(closed=True)
     assert store.runs[delivery.progress.run_id].info.status == "FINISHED"
+
+
+def test_as_much_is_sent_as_is_asked_for(tmp_path: Path) -> None:
+    tracker, store = start(tmp_path), Store()
+    (journal,) = journals(tmp_path)
+    for number in range(5):
+        tracker.tags({"number": str(number)})
+    delivery = Delivery(journal, make_client=lambda _: store)
+    del tracker
+    assert [delivery.advance(True, most=2) for _ in range(3)] == [False, False, True]
+    (run,) = store.runs.values()
+    assert (run.data.tags["number"], run.info.status) == ("4", "KILLED")
+
+
+def child(outbox: Path, parent: str) -> Tracker:
+    return Tracker(URI, "", "srlab", str(outbox), live=False).start("trial", {PARENT: parent}, {})
+
+
+@pytest.mark.parametrize("is_parent_sent_before", [True, False])
+def test_a_run_finds_the_one_above_it_by_its_key(tmp_path: Path, is_parent_sent_before: bool) -> None:
+    """Which is all that is known of it where nothing is sent at once."""
+    parent, store = start(tmp_path), Store()
+    key = parent.run_id
+    with parent.closing():
+        pass
+    if is_parent_sent_before:
+        bring(tmp_path, store, iter([]))
+    with child(tmp_path, key).closing():
+        pass
+    bring(tmp_path, store, iter([]))
+    above, below = store.runs.values()
+    assert below.data.tags[PARENT] == above.info.run_id
+
+
+def test_a_run_waits_for_the_one_above_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    parent, store = start(tmp_path), Store()
+    with child(tmp_path, parent.run_id).closing():
+        pass
+    send(tmp_path, make_client=lambda _: store)
+    assert capfd.readouterr().out.count("in use by a process that is still running") == 2
+    assert store.runs == {}
+    del parent
+    bring(tmp_path, store, iter([]))
+    above, below = store.runs.values()
+    assert below.data.tags[PARENT] == above.info.run_id
+
+
+@pytest.mark.parametrize("parent", ["0123456789abcdef0123456789abcdef", "local-of-another-store"])
+def test_what_is_known_of_the_run_above_is_kept(tmp_path: Path, parent: str) -> None:
+    tracker, store = child(tmp_path, parent), Store()
+    del tracker
+    bring(tmp_path, store, iter([]))
+    (run,) = store.runs.values()
+    assert run.data.tags[PARENT] == parent
 
 
 def test_a_journal_waits_for_those_before_it(tmp_path: Path) -> None:
@@ -254,6 +311,7 @@ def test_a_journal_waits_for_those_before_it(tmp_path: Path) -> None:
     with pytest.raises(InUse):
         deliver(journal, make_client=lambda _: store)
     assert store.runs == {}
+    assert Progress.of(journal).failure == ""  # of the store
     del first
     deliver(journal, make_client=lambda _: store)
     assert len(store.runs) == 1
@@ -286,7 +344,7 @@ def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> N
     shutil.copytree(tmp_path / "outbox", once)
 
     def content(run_id: str) -> Any:
-        run = client.get_run(run_id)
+        run: Any = client.get_run(run_id)
         history = {key: [repr(one) for one in client.get_metric_history(run_id, key)] for key in run.data.metrics}
         found = sorted(str(path) for path in (tmp_path / "artifacts").rglob("*"))
         return run.info.status, run.data.tags, run.data.params, history, found, len(run.inputs.dataset_inputs)

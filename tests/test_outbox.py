@@ -1,5 +1,6 @@
 """What waits for MLflow survives whoever wrote it, whole."""
 
+import fcntl
 import subprocess
 import sys
 import tempfile
@@ -19,9 +20,13 @@ from srlab.outbox import (
     entries,
     files,
     header,
+    is_followed,
+    is_held,
     journals,
     num_waiting,
+    one_line,
     remove,
+    sending,
     sweep,
     taken,
 )
@@ -103,14 +108,43 @@ def test_a_journal_is_locked_while_it_is_written(journal: Journal) -> None:
         pass
 
 
-def test_who_inherits_the_journal_holds_it(journal: Journal) -> None:
-    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[journal.fileno()])
+def test_a_closed_journal_is_free_though_a_worker_that_was_forked_lives_on(journal: Journal) -> None:
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[journal._file.fileno()])
+    assert is_held(journal.path)
     journal.close()
-    with pytest.raises(InUse), taken(journal.path):
-        pass
+    assert not is_held(journal.path)
     child.communicate()
-    with taken(journal.path):
-        pass
+
+
+def test_to_ask_who_holds_a_journal_disturbs_nobody_who_asks(journal: Journal) -> None:
+    journal.close()
+    with journal.path.open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)  # as another process does it at this moment
+        assert not is_held(journal.path)
+    journal.path.unlink()
+    assert not is_held(journal.path)
+
+
+def test_who_follows_an_outbox_sends_alone(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox"
+    with sending(outbox, alone=False) as first, sending(outbox, alone=False) as second:
+        assert first
+        assert second
+        assert not is_followed(outbox)
+    with sending(outbox, alone=True) as follows, sending(outbox, alone=False) as sends:
+        assert follows
+        assert not sends
+        assert is_followed(outbox)
+    assert not is_followed(outbox)
+    assert list(outbox.iterdir()) == []  # nothing that would have to be cleared away
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("\n first \nsecond"), "first"), (ValueError("a" * 300), "a" * 120), (ValueError(), "ValueError")],
+)
+def test_of_an_exception_one_line_is_told(error: Exception, line: str) -> None:
+    assert one_line(error).strip() == line
 
 
 def test_a_journal_that_goes_while_somebody_waits_for_it_is_gone(

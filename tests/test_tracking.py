@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 from mlflow import MlflowClient
 
 from srlab.delivery import deliver
-from srlab.outbox import concerning, journals, num_waiting
+from srlab.outbox import concerning, journals, num_waiting, sending
 from srlab.tracking import Tracker, code_tags, dvc_md5
 
 EXPERIMENT = "srlab"
@@ -279,6 +280,41 @@ def test_a_run_ends_as_its_block_does(
     assert client.get_run(deliver(journal)).info.status == status
 
 
+class Pruned(Exception):
+    mlflow_status = "KILLED"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "why"),
+    [
+        (ValueError("no such key\nand more"), "FAILED", "no such key"),
+        (ValueError("a" * 300), "FAILED", "a" * 250),
+        (Pruned(), "KILLED", "Pruned"),
+        (None, "FINISHED", None),
+    ],
+)
+def test_a_run_says_why_it_ended(
+    tracker: Tracker, client: MlflowClient, error: Exception | None, status: str, why: str | None
+) -> None:
+    with suppress(ValueError, Pruned), tracker.closing():
+        if error:
+            raise error
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    run = client.get_run(deliver(journal))
+    assert (run.info.status, run.data.tags.get("srlab.why")) == (status, why)
+
+
+def test_a_run_below_another_is_a_child_of_it(make: Callable[[], Tracker], client: MlflowClient) -> None:
+    """By the filter with which MLflow's pages ask for them."""
+    parent = make().start("sweep", {}, {})
+    nested = make().start("trial", {"mlflow.parentRunId": parent.run_id}, {})
+    parent_id = sent(parent)
+    child_id = sent(nested)
+    experiments = [client.get_run(parent_id).info.experiment_id]
+    found = client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent_id}'")
+    assert [run.info.run_id for run in found] == [child_id]
+
+
 def test_a_run_without_an_end_was_killed(make: Callable[[], Tracker], client: MlflowClient) -> None:
     tracker = make().start("espcn", {}, {})
     (journal,) = concerning(tracker.outbox, tracker.run_id)
@@ -295,6 +331,14 @@ def test_who_is_not_live_says_where_the_entries_wait(tracker: Tracker, capfd: py
         f"MLflow at {tracker.uri} is told nothing now: 3 entries wait in {journal}, `srlab send` brings them there\n"
     )
     assert num_waiting(journal) == 3  # its start, the metrics, its end
+
+
+def test_who_is_not_live_has_nothing_to_say_while_another_process_sends(
+    tracker: Tracker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with sending(tracker.outbox, alone=True), tracker.closing():
+        pass
+    assert capfd.readouterr().err == ""
 
 
 def test_a_full_disk_is_mentioned_once_and_does_not_raise(

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,22 @@ from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.multimedia import compress_image_size
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES, MLFLOW_PARENT_RUN_ID
 
-from srlab.outbox import Entry, Gone, Progress, entries, files, header, remove, taken
+from srlab.outbox import (
+    LOCAL,
+    Entry,
+    Gone,
+    InUse,
+    Progress,
+    concerning,
+    entries,
+    files,
+    header,
+    one_line,
+    remove,
+    taken,
+)
 
 KEY = "srlab.key"  # the tag by which a run is found whose id nobody was there to hear
 JOURNAL = "srlab.journal"  # the tag that says which journal opened a run
@@ -42,7 +56,7 @@ MakeClient = Callable[[str], Any]  # tracking URI to something with the methods 
 
 
 class Delivery:
-    """The sending of one journal, of which the caller holds the lock.
+    """The sending of one journal; the caller holds its lock, or is alone in sending from the outbox.
 
     Args:
         path: the journal.
@@ -55,30 +69,39 @@ class Delivery:
         self.uri, self.artifacts = uri or self.header["uri"], artifacts or self.header["artifacts"]
         self._make_client, self._client = make_client, None
 
-    def advance(self, closed: bool) -> bool:
-        """Send what is in the journal by now; whether that is all there will ever be.
+    def advance(self, closed: bool, most: int | None = None) -> bool:
+        """Send what is in the journal by now; whether nothing of it is left.
 
         Args:
-            closed: nobody writes to the journal any more, so that a run without an end was killed.
+            closed: nobody writes to the journal any more: the run gets its end, KILLED if the journal has none.
+            most: calls after which enough is sent; None for no such limit.
 
         Raises:
+            InUse: another journal has to be sent first, and cannot be by now.
             Exception: whatever the store raised; the next call goes on there.
         """
         try:
             if self._client is None:
                 self._client = self._open()
-            for entry, offset in _joined(entries(self.path, self.progress.offset)):
-                self._send(entry)
-                if entry["kind"] == "end":
+            told = _joined(entries(self.path, self.progress.offset))
+            for entry, offset in islice(told, most):
+                if entry["kind"] == "end":  # is not noted, so that who goes on after a kill meets it again
+                    if closed:
+                        self._send(entry)
                     return True
+                self._send(entry)
                 self._note(offset=offset)
+            if next(told, None):
+                return False
             if closed:
                 self._end({"status": "KILLED", "time": None})
+        except InUse:
+            raise
         except Exception as error:
             self._client = None
             self._note(failure=one_line(error))
             raise
-        return closed
+        return True
 
     @property
     def client(self) -> Any:
@@ -100,7 +123,7 @@ class Delivery:
         key, journal = self.header["key"], self.path.stem
         run = _known(client, key) or _tagged(client, experiment_id, key)
         if run is None:
-            tags = {**self.header["tags"], KEY: key, JOURNAL: journal}
+            tags = {**self.header["tags"], **self._parent(client, experiment_id), KEY: key, JOURNAL: journal}
             made, name = self.header["time"], self.header["name"]
             run = client.create_run(experiment_id, start_time=made, tags=tags, run_name=name)
         run_id, last_step = run.info.run_id, -1
@@ -120,6 +143,17 @@ class Delivery:
             return found.experiment_id
         location = Path(self.artifacts).as_uri() if self.uri.startswith("sqlite") else None
         return client.create_experiment(name, location)
+
+    def _parent(self, client: Any, experiment_id: str) -> dict[str, str]:
+        """The tag that puts the run below another, whose id was not known when it was written."""
+        key = self.header["tags"].get(MLFLOW_PARENT_RUN_ID, "")
+        if not key.startswith(LOCAL):
+            return {}
+        if parent := _tagged(client, experiment_id, key):
+            return {MLFLOW_PARENT_RUN_ID: parent.info.run_id}
+        if concerning(self.path.parent, key):
+            raise InUse(f"the run {key}, above that of {self.path}, is not sent yet")
+        return {}
 
     def _params(self, client: Any, run_id: str) -> None:
         params = [Param(key, value) for key, value in self.header["params"].items()]
@@ -269,12 +303,6 @@ def _is_refusal(error: Exception) -> bool:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return error.response.status_code in REFUSING_STATUS
     return isinstance(error, MlflowException) and error.error_code in REFUSALS
-
-
-def one_line(error: Exception) -> str:
-    """The beginning of what an exception says."""
-    text = str(error).strip()
-    return text.splitlines()[0][:120] if text else type(error).__name__
 
 
 @contextmanager

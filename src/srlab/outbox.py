@@ -1,5 +1,6 @@
 """What MLflow is to be told, on disk before it is sent: one journal per tracker, gone when MLflow has all of it.
 
+    <outbox>/                            on which lies the lock of those who send
     <outbox>/<time>-<name>-<hex>.jsonl   one JSON object a line, the header first; the writer's lock lies on it
     <outbox>/<time>-<name>-<hex>.sent    how far `srlab.sending` came
     <outbox>/<time>-<name>-<hex>.files/  copies of artifacts and images, since the originals may go before they are sent
@@ -26,10 +27,11 @@ from typing import Any
 from srlab.files import read_json, write_json
 
 Entry = dict[str, Any]
+LOCAL = "local-"  # begins the key of a run while nobody knows MLflow's id of it
 
 
 class InUse(Exception):
-    """Another process writes or sends this journal."""
+    """Another process writes or sends this journal, or one that has to be sent before it."""
 
 
 class Gone(Exception):
@@ -37,7 +39,7 @@ class Gone(Exception):
 
 
 class Journal:
-    """A new journal, locked until `close` or the end of this process and of those that inherited `fileno`.
+    """A new journal, locked until `close` or the end of this process and of those that it forked.
 
     Args:
         outbox: folder of all journals, made if need be.
@@ -57,6 +59,7 @@ class Journal:
         self._file = temporary.open("xb", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self.append(header)
+        os.fsync(self._file.fileno())  # nor does a power failure leave one without
         temporary.rename(self.path)
 
     def append(self, entry: Entry) -> None:
@@ -83,12 +86,9 @@ class Journal:
         (files(self.path) / number).mkdir(parents=True)
         return f"{number}/{name}"
 
-    def fileno(self) -> int:
-        """The descriptor on which the lock lies; a process that inherits it holds the lock, too."""
-        return self._file.fileno()
-
     def close(self) -> None:
         """Let others have the journal."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)  # processes that the training forked may live on, with the file open
         self._file.close()
 
 
@@ -143,9 +143,10 @@ def entries(path: Path, offset: int) -> Iterator[tuple[Entry, int]]:
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
-            if line.endswith(b"\n"):
-                offset += len(line)
-                yield json.loads(line), offset
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            yield json.loads(line), offset
 
 
 def num_waiting(path: Path) -> int:
@@ -178,13 +179,40 @@ def taken(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise Gone(path) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InUse(f"{path} is in use") from error
+        if not _locked(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise InUse(f"{path} is in use")
         if os.fstat(file.fileno()).st_nlink == 0:  # removed between opening and locking
             raise Gone(path)
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock of a journal. To ask that disturbs nobody else who asks."""
+    try:
+        with path.open("rb") as file:
+            return not _locked(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def sending(outbox: Path, alone: bool) -> Iterator[bool]:
+    """Hold the right to send from an outbox: alone, once nobody else has it, or with others; False if one is alone.
+
+    Who is alone needs no journal's lock, and may send what others still write; all others send under these locks.
+    """
+    outbox.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(outbox, os.O_RDONLY)
+    try:
+        yield _locked(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
+
+
+def is_followed(outbox: Path) -> bool:
+    """Whether a process is there that sends what is written, at once."""
+    with sending(outbox, alone=False) as allowed:
+        return not allowed
 
 
 def remove(path: Path) -> None:
@@ -198,6 +226,20 @@ def sweep(outbox: Path) -> None:
     for path in [*outbox.glob("*.sent"), *outbox.glob("*.files")]:
         if not path.with_suffix(".jsonl").exists():
             _remove_rest(path)
+
+
+def one_line(error: Exception, length: int = 120) -> str:
+    """The beginning of what an exception says."""
+    text = str(error).strip()
+    return text.splitlines()[0][:length] if text else type(error).__name__
+
+
+def _locked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _remove_rest(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 So a call costs a training microseconds, a store that fails costs it nothing, and nothing is lost: see `srlab.outbox`
 (what lies on disk), `srlab.delivery` (how it is sent), `srlab.sending` (when). Nothing here imports mlflow.
+
+Many trainings need one `Sender` alone: it sends what their trackers write that are not live.
 """
 
 import math
@@ -12,18 +14,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from srlab.files import read_json
-from srlab.outbox import Journal, Progress, concerning, files, num_waiting
+from srlab.outbox import (
+    LOCAL,
+    Journal,
+    Progress,
+    concerning,
+    files,
+    header,
+    is_followed,
+    is_held,
+    journals,
+    num_waiting,
+    one_line,
+    sweep,
+)
 from srlab.stage import is_follower
 
 Row = dict[str, float]
-LOCAL = "local-"  # begins the key of a run while nobody knows MLflow's id of it; tag srlab.key of the run
+WHY = "srlab.why"  # the tag that says what ended a run early
 SQLITE = "sqlite:///"
 # Seconds without any progress after which the end of a run is not waited for. A sqlite store has no server that could
 # be dead, but many processes may wait for it, each up to 20 s in mlflow's own hands.
@@ -39,7 +54,7 @@ class Tracker:
         artifacts: folder for artifacts where `uri` is a sqlite file; a server decides for itself.
         experiment: name of the MLflow experiment, created if need be.
         outbox: folder in which entries wait until MLflow has them.
-        live: send them at once; otherwise they wait for `srlab send`.
+        live: send them at once; otherwise they wait for a `Sender` or `srlab send`.
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str, outbox: str, live: bool) -> None:
@@ -47,11 +62,12 @@ class Tracker:
         self.outbox, self.live = Path(outbox).resolve(), live
         self._run_id, self._last_stamp, self._silent = "", 0, False
         self._journal: Journal | None = None
-        self._sender: subprocess.Popen[str] | None = None
+        self._sender: Sender | None = None
 
     def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
         """Go on with `run_id` if the store knows it, else open a new run with `tags`, `params`, code version.
 
+        The tag `mlflow.parentRunId` puts it below another run, and may be that tracker's `run_id` or `known_id()`.
         Of the processes that train one model on several devices, only the first tells MLflow anything.
         """
         self._run_id = run_id or LOCAL + secrets.token_hex(8)
@@ -69,14 +85,21 @@ class Tracker:
             self._run_id = Progress.of(self._journal.path).run_id or self._run_id
         return self._run_id
 
-    def known_id(self) -> str:
-        """`run_id`, after MLflow had time to answer: an id of its own wherever there is a store that answers."""
+    def known_id(self, sender: "Sender | None" = None) -> str:
+        """`run_id`, after MLflow had time to answer: an id of its own wherever there is a store that answers.
 
-        def answered(progress: Progress) -> bool:  # a sqlite store that fails is busy
+        Args:
+            sender: who sends what this tracker writes, if it is not live.
+        """
+
+        def answered() -> bool:  # a sqlite store that fails is busy
+            progress = Progress.of(path)
             return progress.run_id != "" or (progress.failure != "" and not self.uri.startswith(SQLITE))
 
-        if self._journal and self._sender:
-            self._wait(self._journal.path, self._sender, answered)
+        sender = sender or self._sender
+        if self._journal and sender:
+            path = self._journal.path
+            sender.wait([path], answered)
         return self.run_id
 
     def metrics(self, row: Row, step: int) -> None:
@@ -125,17 +148,20 @@ class Tracker:
     def closing(self) -> Iterator[None]:
         """Close the run at the end of the block: FINISHED, or on an exception FAILED, on an interrupt KILLED.
 
+        An exception that has an `mlflow_status` chooses another word; the tag `srlab.why` keeps its first line.
         Waits until MLflow has everything, while it takes things; says in one line what it has not.
         """
-        status = "KILLED"
+        status, why = "KILLED", ""
         try:
             yield
             status = "FINISHED"
-        except Exception:
-            status = "FAILED"
+        except Exception as error:
+            status, why = getattr(error, "mlflow_status", "FAILED"), one_line(error, 250)
             raise
         finally:
             self._silent = False  # the disk may have room for one more entry
+            if why:
+                self.tags({WHY: why})
             self._tell("end", status=status)
             self._close()
 
@@ -156,7 +182,7 @@ class Tracker:
             Path(self.uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self.outbox, header)
         if self.live:
-            self._sender = _sender(self._journal)
+            self._sender = Sender(self.outbox)
 
     def _tell(self, kind: str, **entry: Any) -> None:
         self._try(lambda journal: self._append(journal, kind, **entry))
@@ -182,47 +208,91 @@ class Tracker:
         return self._last_stamp
 
     def _close(self) -> None:
-        """Let the sender come to its end, and say what it had to leave."""
-        journal, sender, reason = self._journal, self._sender, "is told nothing now"
-        if journal is None:
+        """Let others have the journal, wait for our own sender, and say what had to be left."""
+        if self._journal is None:
             return
-        if sender and sender.stdin and sender.stdout:
-            sender.stdin.close()
-            self._wait(journal.path, sender, lambda _: False)
-            sender.kill()
-            self._run_id = sender.stdout.read().strip() or self.run_id
-            sender.wait()
-            failure = Progress.of(journal.path).failure
-            reason = f"does not answer ({failure})" if failure else "did not take everything in time"
-        self._journal = self._sender = None
-        journal.close()
-        if journal.path.exists():
-            waiting = f"{num_waiting(journal.path)} entries wait in {journal.path}, `srlab send` brings them there"
-            print(f"MLflow at {self.uri} {reason}: {waiting}", file=sys.stderr)
+        self._run_id, path = self.run_id, self._journal.path
+        self._journal.close()
+        self._journal = None
+        if self._sender:
+            self._sender.close([path])
+        elif not is_followed(self.outbox):
+            _mention([path], "is told nothing now")
 
-    def _wait(self, path: Path, sender: "subprocess.Popen[str]", done: Callable[[Progress], bool]) -> None:
-        """Until `done`, or until the sender has ended, or nothing moves any more."""
-        patience = PATIENCE_WITH_SQLITE if self.uri.startswith(SQLITE) else PATIENCE
-        before, since = None, time.monotonic()
-        while sender.poll() is None and not done(progress := Progress.of(path)):
-            imported = path.with_suffix(".sent").exists()
-            now = (imported, progress.run_id, progress.offset)  # and not its failures, which move nothing
+
+class Sender:
+    """A process that sends all that waits in an outbox and all that is added, until `close` or the end of this process.
+
+    One process at a time sends from an outbox: a further one waits, ready to take over.
+    """
+
+    def __init__(self, outbox: Path) -> None:
+        self.outbox = outbox
+        self._process = _process(outbox)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait(self, paths: list[Path], is_done: Callable[[], bool]) -> None:
+        """Until `is_done`, or until the process has ended, or nothing of these journals moves any more."""
+        patience, before, since = _patience(paths), None, time.monotonic()
+        while self._process.poll() is None and not is_done():
+            has_imported = is_followed(self.outbox)
+            progress = [Progress.of(path) for path in paths]
+            now = (has_imported, [(one.run_id, one.offset) for one in progress])  # not failures, which move nothing
             if now != before:
                 before, since = now, time.monotonic()
-            if time.monotonic() - since > (patience if imported else PATIENCE_WITH_IMPORTS):
+            if time.monotonic() - since > (patience if has_imported else PATIENCE_WITH_IMPORTS):
                 return
             time.sleep(0.02)
 
+    def close(self, paths: list[Path] | None = None) -> None:
+        """Wait until these journals are sent, while it goes on, and end the process; say in one line what is left.
 
-def _sender(journal: Journal) -> "subprocess.Popen[str]":
-    """The process that sends a journal; it shares the lock, and notices by its standard input when we are gone."""
-    command = [sys.executable, "-P", "-m", "srlab.sending", str(journal.path)]
-    pipe = subprocess.PIPE
+        Args:
+            paths: None for all that nobody writes any more.
+        """
+        paths = [path for path in journals(self.outbox) if not is_held(path)] if paths is None else paths
+        if self._process.stdin:
+            self._process.stdin.close()
+        self.wait(paths, lambda: not any(path.exists() for path in paths))
+        self._process.kill()  # at any time without harm; it may be about to send what others left
+        self._process.wait()
+        sweep(self.outbox)
+        failures = [failure for path in paths if path.exists() and (failure := Progress.of(path).failure)]
+        _mention(paths, f"does not answer ({failures[0]})" if failures else "did not take everything in time")
+
+
+def _process(outbox: Path) -> "subprocess.Popen[bytes]":
+    """The process of a sender, which notices by its standard input when we are gone."""
+    command = [sys.executable, "-P", "-m", "srlab.sending", str(outbox)]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it inherits this: after Ctrl-C it is to send
     try:  # how the training ended
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, pass_fds=[journal.fileno()])
+        return subprocess.Popen(command, stdin=subprocess.PIPE)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _patience(paths: list[Path]) -> float:
+    """Seconds."""
+    for path in paths:
+        with suppress(FileNotFoundError):  # sent and removed in the meantime
+            if header(path)["uri"].startswith(SQLITE):
+                return PATIENCE_WITH_SQLITE
+    return PATIENCE
+
+
+def _mention(paths: list[Path], reason: str) -> None:
+    """Say in one line what is left of these journals; nothing if they are sent."""
+    with suppress(FileNotFoundError):  # sent at this moment
+        if left := [path for path in paths if path.exists()]:
+            stores, num = " and ".join(sorted({header(path)["uri"] for path in left})), sum(map(num_waiting, left))
+            where = left[0] if len(left) == 1 else f"{len(left)} files of {left[0].parent}"
+            text = f"MLflow at {stores} {reason}: {num} entries wait in {where}, `srlab send` brings them there"
+            print(text, file=sys.stderr)
 
 
 def remembered_run(folder: Path) -> str:
