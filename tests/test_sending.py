@@ -29,8 +29,9 @@ from werkzeug.serving import make_server
 
 from srlab.cli import main
 from srlab.outbox import header, is_held, journals, num_waiting, sending
+from srlab.sender import Sender
 from srlab.sending import AT_ONCE, Follower, follow, send
-from srlab.tracking import Sender, Tracker
+from srlab.tracking import Tracker
 
 EXPERIMENT = "srlab"
 DEAD = "http://127.0.0.1:9"  # the port `discard`, where nothing listens
@@ -87,7 +88,7 @@ class Beside:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A follower that does not wait, and is a thread; and no questions to Git."""
     monkeypatch.setattr("srlab.sending.POLL", 0.01)
-    monkeypatch.setattr("srlab.tracking._process", Beside)
+    monkeypatch.setattr("srlab.sender._process", Beside)
     monkeypatch.setattr("srlab.tracking.code_tags", dict)
 
 

@@ -30,6 +30,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES, MLFLOW_PARENT_RUN_ID
 
+from srlab.errors import SrlabError
 from srlab.outbox import (
     LOCAL,
     Entry,
@@ -142,7 +143,12 @@ class Delivery:
         if found := client.get_experiment_by_name(name):
             return found.experiment_id
         location = Path(self.artifacts).as_uri() if self.uri.startswith("sqlite") else None
-        return client.create_experiment(name, location)
+        try:
+            return client.create_experiment(name, location)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return client.get_experiment_by_name(name).experiment_id  # another process was faster
 
     def _parent(self, client: Any, experiment_id: str) -> dict[str, str]:
         """The tag that puts the run below another, whose id was not known when it was written."""
@@ -287,10 +293,24 @@ def _known(client: Any, run_id: str) -> Run | None:
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        # With authentication, MLflow says of a run that it does not know that nobody may read it.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "PERMISSION_DENIED"):
             return None
         raise
     return run if run.info.lifecycle_stage == "active" else None
+
+
+def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
+    """The tags of a run; None if there is none of that id.
+
+    Raises:
+        SrlabError: the store does not answer.
+    """
+    try:
+        run = _known(MlflowClient(uri), run_id)
+    except Exception as error:
+        raise SrlabError(f"MLflow at {uri} does not answer ({one_line(error)})") from error
+    return dict(run.data.tags) if run else None
 
 
 def _tagged(client: Any, experiment_id: str, key: str) -> Run | None:
