@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 PORT ?= 5000
 
-.PHONY: help setup repro test check format ui bench lock clean
+.PHONY: help setup repro test check format ui server bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,11 +42,14 @@ ui: setup ## browse the runs in MLflow on http://127.0.0.1:5000 (PORT=... for an
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --port $(PORT) --workers 1 \
 		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
+server: setup ## MLflow for a team on http://127.0.0.1:5000, with passwords (PORT=...; docs/team.md says what it needs)
+	@exec python -m srlab.team.server $(PORT)
+
 bench: setup ## measure speed (benchmarks/), as ratios within one run
 	python -m pytest benchmarks --benchmark-columns=median,iqr,rounds
 
 lock: setup ## resolve requirements.lock anew; torch brings its CUDA packages by itself where its CUDA build is installed
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 -c constraints.txt \
+	uv pip compile pyproject.toml --extra dev --extra sweep --universal --python-version 3.11 -c constraints.txt \
 		--no-header --no-annotate --quiet -o requirements.new
 	grep -vE '^(nvidia-|cuda-|triton)' requirements.new > requirements.lock
 	rm requirements.new
