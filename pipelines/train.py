@@ -1,9 +1,10 @@
 """Stages train@M and train_gan@G: train one model, keep its best epoch.
 
-Also the script of sweeps: `python pipelines/train.py -m model=espcn models.espcn.lr=1e-3,3e-4` writes to multirun/.
+Also the script of sweeps: `python pipelines/train.py -m model=espcn models.espcn.lr=1e-3,3e-4` writes to sweeps/.
 """
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -11,7 +12,7 @@ from srlab.stage import output_folder, stage
 
 
 @stage("train")
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> dict[str, Any] | None:
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
@@ -27,27 +28,32 @@ def main(cfg: DictConfig) -> None:
     pl.seed_everything(cfg.seed, verbose=False)
     use_threads(cfg.num_threads)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
-    parts = (cfg.model, cfg.data, cfg.schedule, cfg.recipe, cfg.trainer)
-    config = {key: value for part in parts for key, value in numbers(part).items()} | {"seed": cfg.seed}
+    parts = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe}
+    parts |= {"trainer": cfg.trainer}
+    config = {f"{part}.{key}": value for part, node in parts.items() for key, value in numbers(node).items()}
+    config |= {"seed": cfg.seed, "num_threads": cfg.num_threads}
     made_by, name, output = origin(config, data.store.digest, module), cfg.model.name, output_folder()
+    digest, trial = fingerprint(made_by), instantiate(cfg.trial)
     instantiate(cfg.trainer.speed).apply(module)
-    with work_folder(Path(cfg.root), name, made_by) as work:
-        tags = {"srlab.method": name, "srlab.fingerprint": fingerprint(made_by)}
-        tracker = instantiate(cfg.tracking).start(name, tags, config, remembered_run(work))
+    with work_folder(Path(cfg.root), name, made_by, trial.waits) as work:
+        if known := trial.known(digest, module):
+            print(f"train {name}: was trained exactly so before, in {known['output']}", flush=True)
+            return known
+        tags = {"srlab.method": name, "srlab.fingerprint": digest} | trial.tags()
+        tracker = instantiate(cfg.tracking).start(trial.run_name(name), tags, config, remembered_run(work))
         write_json(work / "run.json", {"run_id": tracker.run_id})
         with tracker.closing():
             tracker.dataset(cfg.data.folder, data.store.digest)
-            trainer, settings = instantiate(cfg.trainer.lightning), cfg.model.numbers
-            fitted = fit(
-                module, data, trainer, work, name, settings.patience, tracker, made_by, cfg.trainer.checkpoint_minutes
-            )
+            trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.numbers.patience
+            watcher, minutes = trial.watching(tracker, module.monitor), cfg.trainer.checkpoint_minutes
+            fitted = fit(module, data, trainer, work, name, patience, watcher, made_by, minutes)
             facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)}
-            facts["fingerprint"] = fingerprint(made_by)
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
             write_json(output / "run.json", {"run_id": tracker.known_id()})
             tracker.artifact(output / "best.safetensors", "checkpoint")
             tracker.artifact(output / "history.csv", "")
+            return trial.finish(digest, fitted, output, tracker.run_id)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,12 @@ PLUMBING = {
     "srlab.files": "writes whole files, whatever their content",
     "srlab.outbox": "keeps on disk what is told to MLflow",
     "srlab.progress": "draws a bar",
+    "srlab.sender": "brings to MLflow what is on disk",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking": "mirrors results that are on disk",
 }
+# Files of conf/ that Hydra opens with a stage's, for those who run its script with -m: the stage reads none of them.
+FOR_MULTIRUN = ("conf/base/sweep.yaml", "conf/sweep/", "conf/hydra/")
 INNERMOST = re.compile(r"\$\{([^${}]*)\}")
 Keys = tuple[str, ...]  # of a config node, as in ("model", "net", "scale")
 
@@ -98,7 +101,7 @@ def reads(stage: Stage, config: dict[str, Any], params: dict[str, Any], root: Pa
 def undeclared(stage: Stage, found: Reads, conf: set[str]) -> list[str]:
     """What the stage reads without saying so, one line each; `conf` are the files that Hydra opened for it."""
     lines = [f"params: {leaf}" for leaf in sorted(found.params) if not covered(leaf, stage.params, ".")]
-    lines += [f"conf: {file}" for file in sorted(conf - stage.conf)]
+    lines += [f"conf: {file}" for file in sorted(conf - stage.conf) if not file.startswith(FOR_MULTIRUN)]
     lines += [f"code: {file}" for file in sorted(found.code) if not covered(file, stage.code, "/")]
     return lines + found.problems
 

@@ -1,5 +1,5 @@
 """The command `srlab`: `srlab audit` explains somebody's PSNRs and SSIMs, `srlab send` tells MLflow what it missed,
-`srlab plan` says what the trainings of a profile take.
+`srlab plan` says what the trainings of a profile take, `srlab promote` brings a sweep's winner into params.yaml.
 """
 
 import argparse
@@ -26,6 +26,11 @@ Say what the trainings of a profile take on this machine: parameters, multiply-a
 Each network is trained for some steps on made-up images, in a process of its own; no data are needed.
 """
 
+PROMOTING = """\
+Write the numbers of a sweep's best trial, or of a run in MLflow, into params.yaml; everything else in it stays as it
+is. `dvc repro` then makes them go through the whole pipeline.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
@@ -49,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan.add_argument("--only", nargs="+", default=[], metavar="NAME", help="default: all")
     plan.add_argument("--steps", type=int, default=20, help="that are measured; default: 20")
     plan.set_defaults(run=_plan)
+    promote = commands.add_parser("promote", help="write a sweep's winner into params.yaml", description=PROMOTING)
+    promote.add_argument("what", metavar="SWEEP|RUN", help="name of a sweep or of its folder, or id of a run in MLflow")
+    promote.add_argument("--trial", type=int, help="another than the best, or one of several best")
+    promote.set_defaults(run=_promote)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -75,6 +84,36 @@ def _plan(options: argparse.Namespace) -> None:
         raise SrlabError(f"one profile at a time, not {', '.join(profiles)}")
     only = [one for one in options.only if "=" not in one]
     plan(profiles[0] if profiles else None, only, [one for one in given if "=" in one], options.steps, in_a_process)
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from omegaconf import OmegaConf
+
+    from srlab.stage import ROOT
+    from srlab.sweeps.promote import PARAMS, promote
+    from srlab.sweeps.winner import winner
+
+    def tags_of_run(run_id: str) -> dict[str, str] | None:
+        from srlab.delivery import tags_of  # imports mlflow, which takes seconds
+
+        return tags_of(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").uri, run_id)
+
+    if not PARAMS.exists():
+        raise SrlabError(f"no params.yaml in {Path.cwd()}: start from the folder of srlab's dvc.yaml")
+    folder = Path(OmegaConf.load(ROOT / "conf/base/sweep.yaml").folder)
+    found = winner(options.what, options.trial, folder, tags_of_run)
+    there, absent = OmegaConf.load(PARAMS), object()
+    kept = {
+        key: value for key, value in found.values.items() if OmegaConf.select(there, key, default=absent) is not absent
+    }
+    print(f"{found.where}:")
+    for line in promote(kept):
+        print(f"  {line}")
+    for key in (key for key in found.values if key not in kept):
+        print(f"  {key}={found.values[key]} is no number of params.yaml, and left out")
+    for word in found.others:
+        print(f"  left out, though all trials had it: {word}")
+    print("now: dvc repro")
 
 
 def _audit(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,25 +20,25 @@ from srlab.errors import SrlabError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def stage(name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Run a function on the config `conf/<name>.yaml` merged with `params.yaml`.
 
     What the user can mend is printed as one line, with exit code 1; a multirun gets the exception itself, so that it
-    can go on with the next job.
+    can go on with the next job, and what the function returns.
     """
 
-    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(function)
-        def one_line(cfg: DictConfig) -> None:
+        def one_line(cfg: DictConfig) -> Any:
             try:
-                function(cfg)
+                return function(cfg)
             except Exception as error:
                 cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
                 is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
                 can_be_mended = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
                 if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_mended:
                     raise
-                _exit(cause)
+                return _exit(cause)
 
         def main() -> None:
             if not Path("params.yaml").exists():
@@ -73,7 +74,7 @@ def numbers(cfg: DictConfig) -> dict[str, object]:
     return flatten(OmegaConf.to_container(cfg, resolve=True), "")
 
 
-def _exit(error: BaseException) -> None:
+def _exit(error: BaseException) -> NoReturn:
     lines = str(error).splitlines()
     if isinstance(error, OmegaConfBaseException):  # "what is wrong", "full_key: where", "object_type=..."
         lines = [", ".join(line.strip() for line in lines[:2])]

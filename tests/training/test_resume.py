@@ -1,5 +1,7 @@
 """An unfinished training waits in a folder named by all that decides its result."""
 
+import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +13,7 @@ from torch import nn
 from srlab.errors import SrlabError
 from srlab.files import write_json
 from srlab.tracking import remembered_run
-from srlab.training.resume import Origin, differences, fingerprint, origin, work_folder
+from srlab.training.resume import Ended, Origin, differences, fingerprint, origin, work_folder
 
 CONFIG = {"lr": 0.1, "net._target_": "x"}
 
@@ -41,14 +43,45 @@ def test_config_data_and_first_weights_change_the_fingerprint(config: dict[str, 
 
 
 def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("srlab.invented")
-    module.__file__ = str(tmp_path / "invented.py")
-    monkeypatch.setitem(__import__("sys").modules, "srlab.invented", module)
-    digests = set()
-    for text in ("one = 1", "one = 2"):
-        (tmp_path / "invented.py").write_text(text)
-        digests.add(of(CONFIG, "data", net()))
-    assert len(digests) == 2
+    """Of what is built and of what that imports; not of whatever else the process has loaded, as a sweep's has."""
+    for name in ("built", "imported", "beside"):
+        module = ModuleType(f"srlab.{name}")
+        module.__file__ = str(tmp_path / f"{name}.py")
+        (tmp_path / f"{name}.py").write_text("one = 1")
+        monkeypatch.setitem(sys.modules, f"srlab.{name}", module)
+    monkeypatch.setattr(sys.modules["srlab.built"], "imported", sys.modules["srlab.imported"], raising=False)
+    config = CONFIG | {"model.module._target_": "srlab.built.Net"}
+    digests = [of(config, "data", net())]
+    for name in ("beside", "built", "imported"):
+        (tmp_path / f"{name}.py").write_text("one = 2")
+        digests.append(of(config, "data", net()))
+    assert digests[1] == digests[0]
+    assert len(set(digests)) == 3
+
+
+def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:
+    """The folder it waits for is removed by then, and made anew."""
+    done: list[str] = []
+
+    def second() -> None:
+        with work_folder(tmp_path, "espcn", THIS, waits=True) as folder:
+            done.append(f"second in {folder.name}, {(folder / 'lock').exists()}")
+
+    with work_folder(tmp_path, "espcn", THIS) as folder:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.3)
+        done.append("first")
+    thread.join(30)
+    assert done == ["first", f"second in {folder.name}, True"]
+    assert not folder.exists()
+
+
+def test_what_was_ended_on_purpose_is_not_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(Ended), work_folder(tmp_path, "espcn", THIS) as folder:
+        (folder / "last.ckpt").write_text("weights")
+        raise Ended("pruned")
+    assert not folder.exists()
 
 
 def test_the_folder_goes_on_success(tmp_path: Path) -> None:

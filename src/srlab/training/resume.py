@@ -13,8 +13,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TextIO
 
 import torch
 from torch import nn
@@ -23,32 +25,62 @@ from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
 from srlab.stage import is_follower
 
+LOOP = "srlab.training.fit"
+NOT_BUILT = ("model.method.", "model.contents.")  # of a model's config, in a training
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
 # Numbers of the config that a training may go on with others of: where its data come from, and how often it is saved.
 OF_THE_MACHINE = {"feeder", "num_workers", "checkpoint_minutes"}
+
+
+class Ended(Exception):
+    """A training was ended on purpose, for the reason that is the text: nobody will go on with it."""
+
+    mlflow_status = "KILLED"
+
+
 Origin = dict[str, str]  # what decides the result of a training -> its value or a digest of it
 
 
 def origin(config: dict[str, Any], data_digest: str, module: nn.Module) -> Origin:
-    """All that decides the result: config, data, first weights, torch's version and threads, every loaded srlab source.
+    """All that decides the result: config, data, first weights, torch's version and threads, srlab's own source.
 
-    The first weights stand for the seed and for a pre-trained generator; threads change the last bits of a sum. Call it
-    after everything is instantiated, so that the modules which the config names are loaded.
+    The first weights stand for the seed and for a pre-trained generator; threads change the last bits of a sum. Of the
+    source, what counts are the modules of the parts of `module`, of every `_target_` that is built, of the loop, and
+    all that these import: the same whatever else a process has loaded, so that it finds what another began.
     """
     first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
         first_weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    found = {key: str(value) for key, value in config.items() if key not in OF_THE_MACHINE}
+    found = {key: str(value) for key, value in config.items() if key.rpartition(".")[2] not in OF_THE_MACHINE}
     found |= {
         "data": data_digest,
         "first weights": first_weights.hexdigest(),
         "torch": str(torch.__version__),
         "threads": str(torch.get_num_threads()),
     }
-    for name, source in sys.modules.items():
-        if name.split(".")[0] == "srlab" and source.__file__:
-            found[f"code of {name}"] = hashlib.sha256(Path(source.__file__).read_bytes()).hexdigest()
+    built = [key for key in config if key.endswith("_target_") and not key.startswith(NOT_BUILT)]
+    targets = {str(config[key]).rpartition(".")[0] for key in built}
+    for name in (name for name in targets if name.startswith("srlab.")):
+        import_module(name)  # the trainer's, say, are built after this
+    for name in _sources({*(type(part).__module__ for part in module.modules()), *targets, LOOP}):
+        file = sys.modules[name].__file__
+        assert file is not None
+        found[f"code of {name}"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return dict(sorted(found.items()))
+
+
+def _sources(names: set[str]) -> set[str]:
+    """Those of the loaded modules `names` that are srlab's, and what they import of srlab."""
+    seen: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name.split(".")[0] != "srlab" or name not in sys.modules:
+            continue
+        seen.add(name)
+        for thing in vars(sys.modules[name]).values():
+            waiting.add(thing.__name__ if isinstance(thing, ModuleType) else str(getattr(thing, "__module__", "")))
+    return seen
 
 
 def fingerprint(made_by: Origin) -> str:
@@ -69,12 +101,15 @@ def differences(there: Origin, here: Origin) -> list[str]:
 
 
 @contextmanager
-def work_folder(root: Path, model: str, made_by: Origin) -> Iterator[Path]:
+def work_folder(root: Path, model: str, made_by: Origin, waits: bool = False) -> Iterator[Path]:
     """Yield `root`/work/<model>-<fingerprint>/, locked; it is removed on success and kept on any exception or kill.
 
     Unfinished trainings of the same model that differ are named, with what they differ in. Of the processes that train
     on several devices, the first alone locks and removes the folder. (Those that Lightning starts are told which it is,
     since their own digest would differ: they have fewer threads.)
+
+    Args:
+        waits: for another process that trains exactly this, until that has ended.
 
     Raises:
         SrlabError: another process trains exactly this.
@@ -84,26 +119,42 @@ def work_folder(root: Path, model: str, made_by: Origin) -> Iterator[Path]:
         yield Path(os.environ.get(FOLDER_OF_FIRST, folder))
         return
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel however the process ends
-        except OSError as error:
-            raise SrlabError(
-                f"{folder} is in use: another process trains exactly this; wait for it or stop it"
-            ) from error
+    with _locked(folder, waits) as lock:
         lock.write(str(os.getpid()))
         lock.flush()
         os.register_at_fork(after_in_child=lock.close)  # loader processes outlive a killed training by seconds
         write_json(folder / "origin.json", made_by)
-        if is_new:
+        if is_new and not waits:
             _name_others(folder, model, made_by)
         os.environ[FOLDER_OF_FIRST] = str(folder.resolve())
         try:
             yield folder
+        except Ended:
+            shutil.rmtree(folder)
+            raise
         finally:
             os.environ.pop(FOLDER_OF_FIRST, None)
         shutil.rmtree(folder)
+
+
+def _locked(folder: Path, waits: bool) -> TextIO:
+    """The file `lock` in `folder`, which is made if need be, with a lock on it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (folder / "lock").open("w")
+        except FileNotFoundError:  # removed in between
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))  # gone however the process ends
+        except OSError as error:
+            lock.close()
+            raise SrlabError(
+                f"{folder} is in use: another process trains exactly this; wait for it or stop it"
+            ) from error
+        if os.fstat(lock.fileno()).st_nlink:  # else whoever had it has finished, and removed the folder
+            return lock
+        lock.close()
 
 
 def _name_others(folder: Path, model: str, made_by: Origin) -> None:

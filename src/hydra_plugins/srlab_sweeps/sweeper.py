@@ -1,0 +1,30 @@
+"""`python pipelines/train.py -m ...`: hands a sweep to srlab.sweeps. Hydra imports this at every start: it is light."""
+
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from srlab.errors import SrlabError
+
+
+class Trials(Sweeper):
+    """The sweeper of conf/hydra/sweeper/trials.yaml."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.given = (hydra_context, config, task_function)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep that the words of the command line, without Hydra's own, ask for."""
+        try:
+            if find_spec("optuna") is None:
+                raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
+            from srlab.sweeps.driver import drive
+            from srlab.sweeps.launchers import Hydra
+
+            return drive(Hydra(*self.given), arguments)
+        except SrlabError as error:
+            sys.exit(f"error: {error}")

@@ -1,0 +1,94 @@
+"""A sweep in MLflow: one run with what was tried and what came out, above one run for each trial."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from srlab.errors import SrlabError
+from srlab.files import write_json
+from srlab.outbox import LOCAL
+from srlab.sender import Sender
+from srlab.sweeps.space import describe
+from srlab.sweeps.study import Study
+from srlab.sweeps.trial import as_json
+from srlab.tracking import Tracker, remembered_run
+
+
+class Board:
+    """Args:
+    tracker: of the sweep's run, already started.
+    study: of whose trials it shows.
+    name: of the sweep, as the user calls it.
+    """
+
+    def __init__(self, tracker: Tracker, study: Study, name: str) -> None:
+        self.tracker, self.study, self.name = tracker, study, name
+
+    def update(self) -> None:
+        """After each trial: the table, and how good the best is by now."""
+        rows, best = self.study.rows(), self.study.best()
+        states = [row["state"] for row in rows]
+        counts = {f"trials/{state}": float(states.count(state)) for state in ("complete", "pruned", "failed")}
+        front = {f"best/{name}": best[0][name] for name in self.study.objectives} if len(best) == 1 else {}
+        self.tracker.metrics({**counts, **front}, step=self.study.num_over)
+        if rows:
+            self.tracker.table(rows, "trials.json")
+
+    def finish(self) -> None:
+        """The pictures, and the best trial in the run's description."""
+        from srlab.sweeps.pictures import pictures
+
+        with TemporaryDirectory() as folder:
+            for name, figure in pictures(self.study.optuna, list(self.study.objectives)).items():
+                file = Path(folder, f"{name}.png")
+                figure.savefig(file)
+                self.tracker.artifact(file, "pictures")
+                figure.savefig(self.study.folder / f"{name}.png")
+        best, keys = self.study.best(), [one.key for one in self.study.parameters]
+        columns = ["trial", *keys, *self.study.objectives]
+        lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        lines += [f"| {' | '.join(str(row[key]) for key in columns)} |" for row in best]
+        promote = f"`srlab promote {self.study.folder.name}` writes the best into params.yaml."
+        text = "\n".join([f"## Best of {self.study.num_over} trials", "", *lines, "", promote])
+        self.tracker.tags({"mlflow.note.content": text})  # the run's description in the UI
+        if len(best) == 1:
+            values = {key: best[0][key] for key in keys}
+            best_trial = f"trial {best[0]['trial']}: {describe(values)}"
+            self.tracker.tags({"srlab.best": best_trial, "srlab.values": as_json(values)})
+
+
+@contextmanager
+def board(tracking: DictConfig, experiment: str, study: Study, name: str) -> Iterator[tuple[Board, str]]:
+    """The board and the id of its run; everything the trials tell MLflow is sent while the block lasts.
+
+    Raises:
+        SrlabError: the tracking server does not answer.
+    """
+    tracker: Tracker = instantiate(tracking, experiment=experiment, live=False)
+    params = {one.key: one.text for one in study.parameters}
+    goals = {f"objective {name}": what for name, what in study.objectives.items()}
+    tags = {"srlab.sweep": study.folder.name}
+    with _sender(tracker, tracking.live) as sender:
+        tracker.start(name, tags, {**params, **goals}, remembered_run(study.folder))
+        with tracker.closing():
+            run_id = tracker.known_id(sender) if sender else tracker.run_id
+            if sender and run_id.startswith(LOCAL):
+                raise SrlabError(
+                    f"MLflow at {tracker.uri} does not answer: start it, or set tracking.live=false and run "
+                    "`srlab send` when it does"
+                )
+            write_json(study.folder / "run.json", {"run_id": run_id})
+            yield Board(tracker, study, name), run_id
+
+
+@contextmanager
+def _sender(tracker: Tracker, live: bool) -> Iterator[Sender | None]:
+    if not live:
+        yield None
+        return
+    with Sender(tracker.outbox) as sender:
+        yield sender

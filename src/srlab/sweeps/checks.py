@@ -1,0 +1,171 @@
+"""What can be said against a sweep before anything is trained."""
+
+import copy
+from collections.abc import Callable, Iterable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from optuna.distributions import FloatDistribution
+
+from srlab.errors import SrlabError
+from srlab.stage import numbers
+from srlab.sweeps.space import Parameter, Value, Values, override_text
+from srlab.training.resume import OF_THE_MACHINE
+
+Compose = Callable[[list[str]], DictConfig]  # overrides -> config of a training
+PARTS = (
+    "model",
+    "data",
+    "schedule",
+    "recipe",
+    "trainer",
+    "seed",
+    "num_threads",
+)  # of the config, that a training reads
+ALLOWED_THOUGH_UPSTREAM = {"seed"}  # a training draws from it, whatever the data drew
+
+
+def composed(compose: Compose, words: list[str]) -> DictConfig:
+    """The config, or in one line why there is none.
+
+    Raises:
+        SrlabError: of a key or a group that does not exist.
+    """
+    try:
+        return compose(words)
+    except (HydraException, OmegaConfBaseException) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise SrlabError(f"{' '.join(words)}: {' '.join(lines[:1])}") from error
+
+
+def upstream(dvc_yaml: Path) -> dict[str, list[str]]:
+    """Keys of params.yaml that the data are made of -> the stages which read them.
+
+    Those are the stages that write below data/, and the choice of images before them. A key may end in what DVC
+    fills in, as in "datasets.${key}.role": its beginning counts.
+    """
+    found: dict[str, list[str]] = {}
+    for name, stage in yaml.safe_load(dvc_yaml.read_text())["stages"].items():
+        body = stage.get("do", stage)
+        outs = [out for out in body.get("outs", []) if isinstance(out, str)]
+        if any(out.startswith(("data/", "reports/data/")) for out in outs):
+            for key in (one for one in body.get("params", []) if isinstance(one, str)):
+                found.setdefault(key, []).append(name)
+    return found
+
+
+def refuse_upstream(keys: dict[str, str], dvc_yaml: Path) -> None:
+    """Refuse a key that the data depend on; `keys` are key -> text of its values.
+
+    Raises:
+        SrlabError: naming the stages, and the line that makes the data, too.
+    """
+    for key, text in keys.items():
+        for pattern, stages in upstream(dvc_yaml).items():
+            if key not in ALLOWED_THOUGH_UPSTREAM and _overlap(key.split("."), pattern.split(".")):
+                values = text.removeprefix("choice(").removesuffix(")") if text.startswith("choice(") else text
+                queue = "--queue " if "," in values or "(" in values else ""
+                start = " and then: dvc queue start" if queue else ""
+                raise SrlabError(
+                    f"{key} is a number of the data (stage {', '.join(stages)}), which a training does not make anew: "
+                    f"run dvc exp run {queue}-S '{key}={values.replace(', ', ',')}'{start}"
+                )
+
+
+def check(parameters: list[Parameter], bases: list[tuple[Values, DictConfig]], groups: set[str]) -> None:
+    """Refuse parameters that have values of another type, or change nothing.
+
+    Args:
+        bases: for each structure, the config with the first value of every parameter.
+        groups: the keys among the parameters that are config groups.
+
+    Raises:
+        SrlabError: naming the parameter.
+    """
+    keys = [one.key for one in parameters]
+    if doubled := {key for key in keys if keys.count(key) > 1}:
+        raise SrlabError(f"{', '.join(sorted(doubled))} is swept over twice")
+    for one in (one for one in parameters if one.key not in groups):
+        per_value = [
+            [str(training_numbers(varied(base, {one.key: value}))) for _, base in bases] for value in one.examples[:2]
+        ]
+        if len(per_value) > 1 and per_value[0] == per_value[1]:
+            models = ", ".join(dict.fromkeys(str(base.model.name) for _, base in bases))
+            raise SrlabError(f"{one.key} changes nothing in the training of {models}: leave it out of the sweep")
+
+
+def varied(base: DictConfig, values: Values) -> DictConfig:
+    """A copy of a config with other values; composing it anew takes ten times as long."""
+    cfg = copy.deepcopy(base)
+    for key, value in values.items():
+        OmegaConf.update(cfg, key.lstrip("+"), value)
+    return cfg
+
+
+def check_types(parameters: list[Parameter], groups: set[str], now: DictConfig) -> None:
+    """Refuse values of another kind than those of `now`, the config without the parameters.
+
+    Raises:
+        SrlabError: naming the parameter.
+    """
+    for one in (one for one in parameters if one.key not in groups):
+        _check_type(one, OmegaConf.select(now, one.key.lstrip("+")))
+
+
+def structures(parameters: list[Parameter], groups: set[str]) -> Iterable[Values]:
+    """Every combination of the parameters that are config groups; one empty one where none is."""
+    chosen = [one for one in parameters if one.key in groups]
+    for values in product(*(one.examples for one in chosen)):
+        yield dict(zip([one.key for one in chosen], values, strict=True))
+
+
+def corners(parameters: list[Parameter], groups: set[str]) -> Iterable[Values]:
+    """Points in which every choice, and both ends of every interval, come up once; without the config groups."""
+    free = [one for one in parameters if one.key not in groups]
+    for index in range(max((len(one.examples) for one in free), default=1)):
+        yield {one.key: one.examples[index % len(one.examples)] for one in free}
+
+
+def training_numbers(cfg: DictConfig) -> dict[str, Any]:
+    """The numbers of a config that the result of a training depends on.
+
+    Raises:
+        SrlabError: a choice in it does not exist.
+    """
+    try:
+        flat = {f"{part}.{key}".rstrip("."): value for part in PARTS for key, value in _flat(cfg, part).items()}
+        return {key: value for key, value in flat.items() if key.rpartition(".")[2] not in OF_THE_MACHINE}
+    except OmegaConfBaseException as error:
+        raise SrlabError(" ".join(line.strip() for line in str(error).splitlines()[:2])) from error
+
+
+def _flat(cfg: DictConfig, part: str) -> dict[str, Any]:
+    node = cfg[part]
+    return numbers(node) if isinstance(node, DictConfig) else {"": node}
+
+
+def _check_type(parameter: Parameter, now: Value | DictConfig) -> None:
+    if isinstance(now, DictConfig):
+        raise SrlabError(f"{parameter.key} is not a value but a part of the config: sweep over one of {', '.join(now)}")
+    for value in parameter.examples:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (now is None or type(value) is type(now) or (isinstance(now, float) and is_number)):
+            cure = f"; write int({parameter.text})" if isinstance(parameter.distribution, FloatDistribution) else ""
+            raise SrlabError(
+                f"sweep over {parameter.key}: {override_text(value)} is a {_kind(value)}, and its value now, "
+                f"{override_text(now)}, a {_kind(now)}{cure}"
+            )
+
+
+def _kind(value: Value) -> str:
+    return {str: "word", int: "whole number", float: "number", bool: "yes or no"}.get(type(value), "null")
+
+
+def _overlap(key: list[str], pattern: list[str]) -> bool:
+    """Whether one is the other or a part of it; what DVC fills in matches anything."""
+    return all(a == b or b.startswith("${") for a, b in zip(key, pattern, strict=False))

@@ -1,0 +1,65 @@
+"""What `srlab promote` writes: the numbers of a sweep's best trial, or of a run in MLflow."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srlab.errors import SrlabError
+from srlab.files import read_json
+
+
+@dataclass(frozen=True)
+class Winner:
+    """Values of the search space by key, where they come from, and what else its sweep had changed."""
+
+    values: dict[str, Any]
+    where: str
+    others: list[str]
+
+
+def winner(what: str, trial: int | None, folder: Path, tags_of_run: Callable[[str], dict[str, str] | None]) -> Winner:
+    """The winner of the sweep `what` (its name, or that of its folder), or the values of the MLflow run `what`.
+
+    Args:
+        trial: its number, where another than the best is wanted, or several are.
+        folder: of all sweeps.
+        tags_of_run: the tags of a run, None if there is none of that id.
+
+    Raises:
+        SrlabError: there is no such sweep or run, or it has no best trial.
+    """
+    files = sorted([*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")], key=_age)
+    if files:
+        return _of_sweep(files[-1], trial)
+    tags = tags_of_run(what)
+    known = ", ".join(sorted({file.parent.name for file in folder.glob("*/sweep.json")})) or "none"
+    if tags is None:
+        raise SrlabError(f"{what} is no sweep in {folder} (there: {known}) and no run in MLflow")
+    if "srlab.values" not in tags:
+        raise SrlabError(f"run {what} in MLflow is no trial, and no sweep with a single best one")
+    return Winner(json.loads(tags["srlab.values"]), f"run {what} of {tags.get('srlab.sweep', 'a sweep')}", [])
+
+
+def _of_sweep(file: Path, trial: int | None) -> Winner:
+    found = read_json(file)
+    name = file.parent.name
+    if trial is None:
+        rows = found["best"]
+        if len(rows) > 1:
+            numbers = ", ".join(str(row["trial"]) for row in rows)
+            raise SrlabError(f"none of the trials {numbers} of {name} surpasses the others: choose one with --trial")
+    else:
+        rows = [row for row in found["trials"] if row["trial"] == trial and row["state"] == "complete"]
+    if not rows:
+        raise SrlabError(f"{name} has no finished trial{'' if trial is None else f' {trial}'}")
+    values = {key: rows[0][key] for key in found["keys"]}
+    others = [word for word in found["words"] if "." in word.partition("=")[0] and not word.startswith("sweep")]
+    kept = [word for word in others if word.partition("=")[0] not in values]
+    figures = ", ".join(f"{key} {rows[0][key]:.6g}" for key in found["objectives"])
+    return Winner(values, f"trial {rows[0]['trial']} of {name} ({figures})", kept)
+
+
+def _age(file: Path) -> float:
+    return file.stat().st_mtime

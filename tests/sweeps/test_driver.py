@@ -1,0 +1,111 @@
+"""`python pipelines/train.py -m ...`, in this process, on a store that is trained on within a second."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Bench
+
+
+def test_the_example_of_the_docs(bench: Bench) -> None:
+    """Two models and two rates of one of them: three trainings for four points, since the other has no such rate."""
+    lines = bench.sweep("model=srcnn,espcn", "models.espcn.lr=1e-3,3e-4")
+    found = bench.result("command_line")
+    assert [(row["model"], row["models.espcn.lr"]) for row in found["trials"]] == [
+        ("srcnn", 1e-3), ("srcnn", 3e-4), ("espcn", 1e-3), ("espcn", 3e-4),
+    ]  # fmt: skip
+    assert {row["state"] for row in found["trials"]} == {"complete"}
+    first, second, third, fourth = (row["val/psnr"] for row in found["trials"])
+    assert first == second
+    assert third != fourth
+    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 3
+    assert sum("was trained exactly so before" in line for line in lines) == 1
+    assert max(first, third, fourth) == found["best"][0]["val/psnr"]
+    assert not (bench.root / "work").exists() or not list((bench.root / "work").iterdir())
+
+
+def test_the_same_line_again_trains_nothing(bench: Bench) -> None:
+    words = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
+    bench.sweep(*words)
+    before = bench.result("command_line")
+    lines = bench.sweep(*words)
+    assert bench.result("command_line")["trials"] == before["trials"]
+    assert "2 are over" in lines[0]
+    assert not [line for line in lines if line.startswith("train ")]
+
+
+def test_another_sweep_trains_nothing_twice(bench: Bench) -> None:
+    """What is finished is known by its digest, also under the name of another sweep."""
+    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4")
+    lines = bench.sweep("model=espcn", "models.espcn.lr=1e-3,1e-4", "sweep.name=other")
+    assert sum("was trained exactly so before" in line for line in lines) == 1
+    assert len(bench.result("other")["trials"]) == 2
+
+
+@pytest.mark.parametrize("change", ["models.espcn.max_epochs=1", "seed=7"])
+def test_other_numbers_are_another_study(bench: Bench, change: str) -> None:
+    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4")
+    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4", change)
+    assert len(list(bench.root.glob("sweeps/command_line-*"))) == 2
+    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 4
+
+
+def test_a_failed_trial_says_why_and_can_be_tried_again(bench: Bench) -> None:
+    words = ["model=espcn", "models.espcn.lr=1e-3,1e30"]
+    line = bench.refused(*words)
+    assert "1 of 2 trials failed, as trial 1: " in line
+    complete, failed = bench.result("command_line")["trials"]
+    assert (complete["state"], failed["state"]) == ("complete", "failed")
+    assert "lower lr" in failed["why"]
+    assert "Traceback" in (next(bench.root.glob("sweeps/command_line-*/1/error.txt"))).read_text()
+    assert bench.refused(*words) == line  # and nothing is tried again
+    assert len(bench.result("command_line")["trials"]) == 2
+    bench.refused(*words, "sweep.retry_failed=true")
+    assert [row["state"] for row in bench.result("command_line")["trials"]] == ["complete", "failed", "failed"]
+
+
+def test_trials_that_fail_one_after_the_other_end_the_sweep(bench: Bench) -> None:
+    line = bench.refused("model=espcn", "models.espcn.lr=1e30,1e31,1e32", "sweep.max_failures=2")
+    assert line.startswith("error: the last 2 trials failed: ")
+    assert "sweep.retry_failed=true" in line
+    assert len(bench.result("command_line")["trials"]) == 2
+
+
+def test_a_pruned_trial_leaves_nothing_to_go_on_with(bench: Bench) -> None:
+    """Rates so low that nothing is learned come after good ones: the median rule ends them."""
+    words = ["model=espcn", "models.espcn.max_epochs=4", "models.espcn.patience=4"]
+    words.append("models.espcn.lr=1e-3,2e-3,1e-9,1e-10")
+    pruner = ["sweep/pruner=median", "sweep.pruner.n_startup_trials=2", "sweep.pruner.n_warmup_steps=1"]
+    bench.sweep(*words, *pruner)
+    rows = bench.result("command_line")["trials"]
+    assert [row["state"] for row in rows] == ["complete", "complete", "pruned", "pruned"]
+    assert [row["reported_epochs"] for row in rows] == [4, 4, 2, 2]
+    assert all(row["why"].startswith("pruned in epoch 2, at val/psnr ") for row in rows[2:])
+    assert not list((bench.root / "work").iterdir())
+
+
+def test_psnr_against_multiply_adds(bench: Bench) -> None:
+    words = ["model=srresnet", "models.srresnet.num_blocks=1,2", "+sweep.objectives.multiply_adds=minimize"]
+    bench.sweep(*words)
+    one, two = bench.result("command_line")["trials"]
+    assert one["multiply_adds"] < two["multiply_adds"]
+    best = {row["trial"] for row in bench.result("command_line")["best"]}
+    assert best == ({0, 1} if two["val/psnr"] > one["val/psnr"] else {0})
+
+
+def test_what_a_trial_tells_mlflow(bench: Bench) -> None:
+    bench.script("-m", "model=espcn", "models.espcn.lr=1e-3,1e30")
+    journals = [path.read_text().splitlines() for path in sorted(Path("mlflow-outbox").glob("*.jsonl"))]
+    headers = [json.loads(lines[0]) for lines in journals]
+    parent, good, bad = headers
+    assert [header["name"] for header in headers] == ["command_line", "espcn-000", "espcn-001"]
+    assert {header["experiment"] for header in headers} == {"sweeps"}
+    assert good["tags"]["mlflow.parentRunId"] == bad["tags"]["mlflow.parentRunId"] == parent["key"]
+    assert json.loads(bad["tags"]["srlab.values"]) == {"models.espcn.lr": 1e30}
+    assert parent["params"]["models.espcn.lr"] == "1e-3,1e30"
+    told = [json.loads(line) for line in journals[2]]
+    assert any("lower lr" in entry["tags"].get("srlab.why", "") for entry in told if entry["kind"] == "tags")
+    assert told[-1]["kind"] == "end"
+    assert told[-1]["status"] == "FAILED"
+    kinds = [json.loads(line)["kind"] for line in journals[0]]
+    assert {"table", "artifact", "tags"} <= set(kinds)

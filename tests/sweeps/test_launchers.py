@@ -1,0 +1,123 @@
+"""Trials run where hydra/launcher says, come out the same everywhere, and have the cores and GPUs to themselves."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Bench
+
+from srlab.errors import SrlabError
+from srlab.sweeps import launchers
+from srlab.sweeps.driver import _threads
+from srlab.sweeps.launchers import JoblibLauncher, RayLauncher, Sequential, SubmititLauncher, take_gpu
+
+WORDS = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
+
+
+def scores(bench: Bench, *words: str) -> list[float]:
+    """Validation PSNR of both trials, in a process of its own, as a user runs it."""
+    script = [sys.executable, str(ROOT / "pipelines/train.py"), "-m", *WORDS, "tracking.live=false", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(script, cwd=bench.root, env=environment, check=True, capture_output=True, text=True)
+    rows = bench.result("command_line")["trials"]
+    assert [row["state"] for row in rows] == ["complete", "complete"]
+    return [row["val/psnr"] for row in rows]
+
+
+def in_this_process(bench: Bench) -> list[float]:
+    bench.sweep(*WORDS)
+    found = [row["val/psnr"] for row in bench.result("command_line")["trials"]]
+    for path in bench.root.glob("sweeps"):
+        path.rename(bench.root / "sweeps-before")
+    return found
+
+
+def test_joblib_trains_what_this_process_trains(bench: Bench) -> None:
+    """To the last bit: the threads of a trial are fixed by num_threads, whatever the worker's number of cores."""
+    assert in_this_process(bench) == scores(bench, "hydra/launcher=joblib")
+
+
+def test_submitit_trains_what_this_process_trains(bench: Bench) -> None:
+    """Its local executor starts a process for each trial, as SLURM does."""
+    pytest.importorskip("submitit")
+    local = ["hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
+    local += ["hydra.launcher.parameters={timeout_min: 10}"]
+    assert in_this_process(bench) == scores(bench, *local)
+    assert list((bench.root / "sweeps/slurm").glob("*_log.out"))
+
+
+@pytest.mark.ray
+def test_ray_trains_what_this_process_trains(bench: Bench) -> None:
+    pytest.importorskip("ray")
+    assert in_this_process(bench) == scores(bench, "hydra/launcher=ray")
+
+
+@pytest.mark.ray
+def test_ray_uses_a_cluster_that_runs(bench: Bench) -> None:
+    pytest.importorskip("ray")
+    ray = str(Path(sys.executable).with_name("ray"))
+    start = [ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
+    subprocess.run(start, check=True, capture_output=True)
+    try:
+        there = scores(bench, "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:6399")
+    finally:
+        subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
+    (bench.root / "sweeps").rename(bench.root / "sweeps-there")
+    assert in_this_process(bench) == there
+
+
+@pytest.mark.ray
+def test_a_cluster_that_does_not_run_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(SrlabError, match=r"no cluster of Ray at 127\.0\.0\.1:1"):
+        RayLauncher(1, "127.0.0.1:1", 1, 0).open(tmp_path)
+
+
+def test_slurm_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no srun in it
+    with pytest.raises(SrlabError, match=r"^hydra\.launcher: .*slurm"):
+        SubmititLauncher(1, "slurm", str(tmp_path), {}).open(tmp_path)
+
+
+@pytest.mark.parametrize(("num_threads", "words"), [(0, ["num_threads=2"]), (1, []), (3, [])])
+def test_all_cores_are_shared_out(num_threads: int, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg: Any = type("Config", (), {"num_threads": num_threads})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert _threads(JoblibLauncher(4), cfg) == words
+    assert _threads(Sequential(), cfg) == []
+
+
+def test_each_worker_has_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    first = take_gpu(tmp_path, 2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    second = take_gpu(tmp_path, 2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    with pytest.raises(SrlabError, match="all 2 GPUs"):
+        take_gpu(tmp_path, 2)
+    first.close()  # as the kernel does when the worker ends
+    with take_gpu(tmp_path, 2), second:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+
+
+def test_gpus_are_counted_where_none_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with (tmp_path / ".gpu-0").open("w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        with take_gpu(tmp_path, 3):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+
+
+def test_more_trials_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launchers, "num_gpus", lambda: 2)
+    with pytest.raises(SrlabError, match=r"hydra\.launcher\.n_jobs=2"):
+        JoblibLauncher(3).open(tmp_path)
+    JoblibLauncher(2).open(tmp_path)
