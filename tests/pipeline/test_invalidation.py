@@ -74,9 +74,42 @@ def test_a_run_by_hand_lands_in_outputs(smoke: Workspace) -> None:
     assert smoke.status() == {}
 
 
-def test_a_sweep_by_hand_lands_in_multirun(smoke: Workspace) -> None:
-    sweep = ["-m", "model=espcn", "models.espcn.lr=1e-3,3e-4", "models.espcn.max_epochs=1"]
-    smoke.run("python", "pipelines/train.py", *sweep)
-    assert [path.parent.name for path in sorted(smoke.root.glob("multirun/*/*/*/best.safetensors"))] == ["0", "1"]
+def test_a_sweep_lands_in_sweeps_and_in_mlflow(smoke: Workspace) -> None:
+    """With what it tried, above a run for each trial; what DVC owns stays as it is until the winner is promoted."""
+    sweep = ["-m", "model=espcn", "models.espcn.lr=1e-3,3e-4,1e30", "models.espcn.max_epochs=1"]
+    output = smoke.fail("python", "pipelines/train.py", *sweep)
+    assert "error: 1 of 3 trials failed, as trial 2: " in output
+    (folder,) = smoke.root.glob("sweeps/command_line-*")
+    assert sorted(path.parent.name for path in folder.glob("*/best.safetensors")) == ["0", "1"]
     assert smoke.status() == {}
     assert smoke.run("git", "status", "--porcelain") == ""
+    assert not list((smoke.root / "mlflow-outbox").glob("*.jsonl"))
+
+    client = smoke.mlflow()
+    experiment = client.get_experiment_by_name("sweeps")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    parent, *trials = runs
+    assert [run.info.run_name for run in trials] == ["espcn-000", "espcn-001", "espcn-002"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED", "FINISHED", "FAILED"]
+    assert "lower lr" in trials[2].data.tags["srlab.why"]
+    assert parent.data.params["models.espcn.lr"] == "1e-3,3e-4,1e30"
+    best = max(run.data.metrics["val/psnr"] for run in trials[:2])
+    assert parent.data.metrics["best/val/psnr"] == pytest.approx(best)
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"pictures", "trials.json"}
+    pictures = {file.path for file in client.list_artifacts(parent.info.run_id, "pictures")}
+    assert pictures == {"pictures/history.png", "pictures/importance.png", "pictures/parallel.png"}
+
+    before = (smoke.root / "params.yaml").read_bytes()
+    try:
+        rate = 1e-3 if trials[0].data.metrics["val/psnr"] == best else 3e-4
+        for what in ("command_line", parent.info.run_id):
+            assert "now: dvc repro" in smoke.run("python", "-m", "srlab.cli", "promote", what)
+            assert smoke.params()["models"]["espcn"]["lr"] == rate
+        other = trials[0 if rate == 3e-4 else 1].info.run_id
+        smoke.run("python", "-m", "srlab.cli", "promote", other)
+        assert smoke.params()["models"]["espcn"]["lr"] != rate
+        assert "is no sweep in" in smoke.fail("python", "-m", "srlab.cli", "promote", "nonsense")
+    finally:
+        (smoke.root / "params.yaml").write_bytes(before)

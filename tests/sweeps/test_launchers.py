@@ -63,7 +63,7 @@ def test_ray_uses_a_cluster_that_runs(bench: Bench) -> None:
     start = [ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
     subprocess.run(start, check=True, capture_output=True)
     try:
-        there = scores(bench, "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:6399")
+        there = scores(bench, "hydra/launcher=ray", "hydra.launcher.address=auto")
     finally:
         subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
     (bench.root / "sweeps").rename(bench.root / "sweeps-there")

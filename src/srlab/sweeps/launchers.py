@@ -7,6 +7,8 @@ whose trial was pruned would idle, and an optimizer would learn of results late.
 import fcntl
 import logging
 import os
+import re
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -156,6 +158,7 @@ class RayLauncher:
             from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise SrlabError(_missing("Ray", "ray")) from error
+        _require_answer(self.address)
         paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         own: dict[str, Any] = {"num_cpus": max(1, round(self.n_jobs * self.num_cpus))} if self.address is None else {}
         try:
@@ -256,6 +259,16 @@ def take_gpu(folder: Path, number: int) -> Any:
         os.environ["CUDA_VISIBLE_DEVICES"] = name
         return lock
     raise SrlabError(f"other trials have all {len(names)} GPUs")
+
+
+def _require_answer(address: str | None) -> None:
+    """Ray itself tries for minutes."""
+    found = re.fullmatch(r"(?:ray://)?([^:/]+):(\d+)", address or "")
+    if found:
+        try:
+            socket.create_connection((found[1], int(found[2])), timeout=10).close()
+        except OSError as error:
+            raise SrlabError(f"no cluster of Ray at {address}: {error}") from error
 
 
 def _missing(package: str, extra: str) -> str:
