@@ -1,4 +1,4 @@
-"""A sweep against its trainings: what a trial costs beside its training, what a second worker brings, what pruning saves.
+"""A sweep against its trainings: what a trial costs beside its training, what a second worker and pruning bring.
 
 On the packed data of this folder (`make repro` first, profile quick), which is left as it is.
 """
@@ -44,20 +44,12 @@ def sweep(folder: Path, sizes: dict[str, int], *words: str) -> tuple[float, floa
     numbers = [f"models.espcn.{key}={value}" for key, value in sizes.items()]
     places = [f"sweep.folder={folder}", f"root={folder}", f"tracking.outbox={folder}/outbox"]
     places += [f"tracking.uri=sqlite:///{folder}/mlflow.db", f"tracking.artifacts={folder}/artifacts"]
-    command = [
-        sys.executable,
-        "-c",
-        TIMED,
-        "-m",
-        "sweep=espcn_lr_batch",
-        "sweep/pruner=none",
-        *numbers,
-        *places,
-        *words,
-    ]
+    chosen = ["-m", "sweep=espcn_lr_batch", "sweep/pruner=none", *numbers, *places, *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED, *chosen], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     wall = time.perf_counter() - start
     (file,) = folder.glob("espcn_lr_batch-*/sweep.json")
     return wall, float(done.stdout.rpartition("seconds in fit:")[2]), json.loads(file.read_text())
