@@ -22,8 +22,10 @@ class Trials(Sweeper):
         try:
             if find_spec("optuna") is None:
                 raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
-            from srlab.sweeps.driver import drive
-            from srlab.sweeps.launchers import Hydra
+            from srlab.sweeps.launchers import Hydra, warm_up
+
+            warm_up(self.given[1])
+            from srlab.sweeps.driver import drive  # seconds of imports
 
             return drive(Hydra(*self.given), arguments)
         except SrlabError as error:

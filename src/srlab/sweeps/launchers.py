@@ -24,7 +24,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from srlab.errors import SrlabError
-from srlab.training.resume import Ended
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ def job(hydra: Hydra, number: int, words: list[str]) -> Job:
 
 
 def _run(hydra: Hydra, number: int, words: list[str], state: Any, folder: str) -> Result:
+    from srlab.training.resume import Ended
+
     os.chdir(folder)
     setup_globals()
     Singleton.set_state(state)
@@ -121,19 +122,24 @@ class JoblibLauncher:
         if 0 < (number := num_gpus()) < self.n_jobs:
             raise SrlabError(f"{self.n_jobs} trials at a time and {number} GPUs: set hydra.launcher.n_jobs={number}")
 
-    def run(self, trial: Job) -> Result:
-        from joblib.externals.loky import get_reusable_executor
+    def warm_up(self) -> None:
+        """Start the processes: they import for seconds, as this one does at the same time."""
+        for _ in range(self.n_jobs):
+            self._executor().submit(_import)
 
+    def run(self, trial: Job) -> Result:
         with self._lock:  # after the death of a worker, the executor is another one
-            threads = str(max(1, (os.cpu_count() or 1) // self.n_jobs))
-            executor = get_reusable_executor(self.n_jobs, timeout=60, env={"OMP_NUM_THREADS": threads})
-            future = executor.submit(_on_a_gpu, trial, self.folder)
+            future = self._executor().submit(_on_a_gpu, trial, self.folder)
         return future.result()
 
     def close(self) -> None:
+        self._executor().shutdown(wait=True, kill_workers=True)
+
+    def _executor(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
 
-        get_reusable_executor(self.n_jobs, timeout=60).shutdown(wait=True, kill_workers=True)
+        threads = str(max(1, (os.cpu_count() or 1) // self.n_jobs))
+        return get_reusable_executor(self.n_jobs, timeout=60, env={"OMP_NUM_THREADS": threads})
 
 
 class RayLauncher:
@@ -221,6 +227,19 @@ class SubmititLauncher:
 
     def close(self) -> None:
         pass
+
+
+def warm_up(config: DictConfig) -> None:
+    """Let the launcher that a config has begin with what takes long."""
+    if config.hydra.launcher._target_ == f"{__name__}.JoblibLauncher":
+        JoblibLauncher(config.hydra.launcher.n_jobs).warm_up()
+
+
+def _import() -> None:
+    """What a training imports."""
+    import srlab.data.datamodule
+    import srlab.sweeps.trial
+    import srlab.training.regression  # noqa: F401
 
 
 _gpu: Any = None  # the lock on the GPU that this process has been given
