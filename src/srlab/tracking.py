@@ -33,6 +33,7 @@ from srlab.sender import SQLITE, Sender, mention
 from srlab.stage import is_follower
 
 Row = dict[str, float]
+PARENT = "mlflow.parentRunId"  # the tag by which MLflow knows what run this one is a part of
 WHY = "srlab.why"  # the tag that says what ended a run early
 
 
@@ -50,7 +51,7 @@ class Tracker:
     def __init__(self, uri: str, artifacts: str, experiment: str, outbox: str, live: bool) -> None:
         self.uri, self.artifacts, self.experiment = _absolute(uri), Path(artifacts).resolve(), experiment
         self.outbox, self.live = Path(outbox).resolve(), live
-        self._run_id, self._last_stamp, self._silent = "", 0, False
+        self._run_id, self._last_stamp, self._silent, self._is_part = "", 0, False, False
         self._journal: Journal | None = None
         self._sender: Sender | None = None
 
@@ -60,7 +61,7 @@ class Tracker:
         The tag `mlflow.parentRunId` puts it below another run, and may be that tracker's `run_id` or `known_id()`.
         Of the processes that train one model on several devices, only the first tells MLflow anything.
         """
-        self._run_id = run_id or LOCAL + secrets.token_hex(8)
+        self._run_id, self._is_part = run_id or LOCAL + secrets.token_hex(8), PARENT in tags
         if not is_follower():
             try:
                 self._start(name, tags, params)
@@ -206,7 +207,7 @@ class Tracker:
         self._journal = None
         if self._sender:
             self._sender.close([path])
-        elif not is_followed(self.outbox):
+        elif not (self._is_part or is_followed(self.outbox)):  # whoever has the parent says it once
             mention([path], "is told nothing now")
 
 

@@ -32,6 +32,7 @@ from srlab.sweeps.checks import upstream
             "val/psnr, multiply_adds cannot be judged epoch by epoch: set sweep/pruner=none",
         ),
         (["models.espcn.lr=1,2", "sweep.storage=postgresql://me:secret@host/db"], "give the storage as SRLAB_STUDIES"),
+        (["models.espcn.lr=1,2", "sweep.name='a b'"], "'a b' cannot"),
         (["models.espcn.lr=1,2", "trainer.lightning.devices=2"], "a trial trains on one device"),
     ],
 )  # fmt: skip
@@ -84,6 +85,7 @@ def test_without_an_engine_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     line = bench.refused("model=espcn", "models.espcn.lr=1e-3,1e-4", f"hydra/launcher={launcher}")
     assert "is not installed: .venv/bin/pip install -c requirements.lock" in line
+    assert not (bench.root / "mlflow-outbox").exists()
 
 
 def test_a_launcher_of_somebody_else(bench: Bench) -> None:

@@ -65,9 +65,7 @@ def test_a_run_of_mlflow(tmp_path: Path) -> None:
 def test_nothing_of_that_name(tmp_path: Path) -> None:
     wrote(tmp_path / "rates-1", 1.0)
     wrote(tmp_path / "empty-1", 1.0, best=[], trials=[])
-    with pytest.raises(
-        SrlabError, match=r"nonsense is no sweep in .*: empty-1, rates-1\) and no run in MLflow"
-    ):
+    with pytest.raises(SrlabError, match=r"nonsense is no sweep in .*: empty-1, rates-1\) and no run in MLflow"):
         winner("nonsense", None, tmp_path, no_run)
     with pytest.raises(SrlabError, match="empty-1 has no finished trial"):
         winner("empty", None, tmp_path, no_run)

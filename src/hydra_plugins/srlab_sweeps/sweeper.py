@@ -1,5 +1,6 @@
 """`python pipelines/train.py -m ...`: hands a sweep to srlab.sweeps. Hydra imports this at every start: it is light."""
 
+import errno
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -28,5 +29,10 @@ class Trials(Sweeper):
             from srlab.sweeps.driver import drive  # seconds of imports
 
             return drive(Hydra(*self.given), arguments)
-        except SrlabError as error:
+        except KeyboardInterrupt:
+            print("stopped: the same line again goes on", file=sys.stderr)
+            sys.exit(130)
+        except (SrlabError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
             sys.exit(f"error: {error}")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -93,7 +94,10 @@ def drive(hydra: Hydra, words: list[str]) -> None:
         )
         write_json(folder / "origin.json", made_by)
         facts = {"name": settings.name, "words": words, "keys": [one.key for one in parameters]}
-        with _interruptible(), board(cfg.tracking, settings.experiment, study, settings.name) as (shown, run_id):
+        with (
+            _opened(launcher, Path(settings.folder)),
+            board(cfg.tracking, settings.experiment, study, settings.name) as (shown, run_id),
+        ):
             facts["run_id"] = run_id
             always = [
                 f"tracking.experiment={override_text(settings.experiment)}",
@@ -118,11 +122,7 @@ def drive(hydra: Hydra, words: list[str]) -> None:
                 shown.update()
 
             _say_how_it_begins(study, launcher)
-            launcher.open(Path(settings.folder))
-            try:
-                _run_all(study, launcher, start, told, settings.max_failures)
-            finally:
-                launcher.close()
+            _run_all(study, launcher, start, told, settings.max_failures)
             study.write(facts)
             shown.finish()
     _say_how_it_ended(study)
@@ -136,6 +136,10 @@ def _read(hydra: Hydra, words: list[str]) -> tuple[list[str], list[Parameter], D
     cfg = composed(partial(hydra.context.config_loader.load_sweep_config, hydra.config), constants)
     given = {one.key for one in swept} | {word.partition("=")[0] for word in constants}
     space = {key: text for key, text in OmegaConf.to_container(cfg.sweep.space).items() if key not in given}  # type: ignore[union-attr]
+    if not re.fullmatch(r"[\w.-]+", cfg.sweep.name):
+        raise SrlabError(
+            f"sweep.name becomes the name of a folder, and {cfg.sweep.name!r} cannot: letters, digits, _ . -"
+        )
     parameters = [*parse({str(key): text for key, text in space.items()}), *swept]
     if not parameters:
         raise SrlabError(
@@ -219,17 +223,19 @@ def _digest(parameters: list[Parameter], objectives: DictConfig, made_by: Origin
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the sweep as Ctrl-C does, so that MLflow hears of it."""
+def _opened(launcher: Launcher, folder: Path) -> Iterator[None]:
+    """For the time of the block; SIGTERM ends it as Ctrl-C does, so that workers end and MLflow hears of it."""
 
     def stop(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
 
+    launcher.open(folder)
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        launcher.close()
 
 
 def _run_all(

@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from srlab.errors import SrlabError
-from srlab.files import read_json, write_json
+from srlab.files import write_json
 from srlab.sweeps.launchers import Result
 from srlab.sweeps.space import Parameter, Values, grid
 from srlab.sweeps.trial import storage_of
@@ -195,15 +195,3 @@ def only_one(folder: Path) -> Iterator[TextIO]:
         lock.flush()
         os.register_at_fork(after_in_child=lock.close)
         yield lock
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """sweep.json of a study's folder.
-
-    Raises:
-        SrlabError: there is none.
-    """
-    try:
-        return read_json(folder / "sweep.json")
-    except FileNotFoundError as error:
-        raise SrlabError(f"{folder} has no sweep.json: no trial of this sweep has ended yet") from error
