@@ -94,10 +94,9 @@ def drive(hydra: Hydra, words: list[str]) -> None:
         )
         write_json(folder / "origin.json", made_by)
         facts = {"name": settings.name, "words": words, "keys": [one.key for one in parameters]}
-        with (
-            _opened(launcher, Path(settings.folder)),
-            board(cfg.tracking, settings.experiment, study, settings.name) as (shown, run_id),
-        ):
+        launcher.open(Path(settings.folder))
+        shown_in = board(cfg.tracking, settings.experiment, study, settings.name)
+        with shown_in as (shown, run_id), _closing(launcher):
             facts["run_id"] = run_id
             always = [
                 f"tracking.experiment={override_text(settings.experiment)}",
@@ -223,13 +222,12 @@ def _digest(parameters: list[Parameter], objectives: DictConfig, made_by: Origin
 
 
 @contextmanager
-def _opened(launcher: Launcher, folder: Path) -> Iterator[None]:
-    """For the time of the block; SIGTERM ends it as Ctrl-C does, so that workers end and MLflow hears of it."""
+def _closing(launcher: Launcher) -> Iterator[None]:
+    """At the end of the block, which SIGTERM ends as Ctrl-C does, so that workers end and MLflow hears of it."""
 
     def stop(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
 
-    launcher.open(folder)
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
