@@ -86,7 +86,7 @@ def _check_port(port: int) -> None:
 
 def _has_admin() -> bool:
     """Whether MLflow's database knows an administrator, so that no password is needed to make one."""
-    import psycopg
+    import psycopg  # pyright: ignore[reportMissingImports]
 
     try:
         with psycopg.connect(dbname=DATABASE, connect_timeout=PATIENCE) as connection:
@@ -114,9 +114,9 @@ def _bucket() -> str:
 
 def _check_bucket(bucket: str) -> None:
     """Ask for it as MLflow does: where its own variable says, else where boto3's says, else at Amazon."""
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
+    import boto3  # pyright: ignore[reportMissingImports]
+    from botocore.config import Config  # pyright: ignore[reportMissingImports]
+    from botocore.exceptions import BotoCoreError, ClientError  # pyright: ignore[reportMissingImports]
 
     endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL")
     once = Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1})
