@@ -33,8 +33,9 @@ from srlab.sweeps.checks import (
     training_numbers,
     varied,
 )
+from srlab.sweeps.console import progress, say_how_it_begins, say_how_it_ended
 from srlab.sweeps.launchers import Hydra, Job, Result, Sequential, job
-from srlab.sweeps.space import Parameter, Values, describe, override_text, overrides, parse, split
+from srlab.sweeps.space import Parameter, Values, override_text, overrides, parse, split
 from srlab.sweeps.study import Asked, Study, only_one
 from srlab.sweeps.trial import COSTS, as_json
 from srlab.training.resume import Origin, origin
@@ -120,11 +121,11 @@ def drive(hydra: Hydra, words: list[str]) -> None:
                 study.write(facts)
                 shown.update()
 
-            _say_how_it_begins(study, launcher)
+            say_how_it_begins(study, launcher.n_jobs)
             _run_all(study, launcher, start, told, settings.max_failures)
             study.write(facts)
             shown.finish()
-    _say_how_it_ended(study)
+    say_how_it_ended(study)
 
 
 def _read(hydra: Hydra, words: list[str]) -> tuple[list[str], list[Parameter], DictConfig]:
@@ -264,7 +265,7 @@ def _run_all(
             told()
             over = study.num_over
             left = (time.monotonic() - begin) / (over - num_before) * (study.num_trials - over)
-            print(_progress(study, asked, result, left), flush=True)
+            print(progress(study, asked, result, left), flush=True)
             failures = failures + 1 if result.state == "failed" else 0
             if failures >= max_failures:
                 raise SrlabError(
@@ -290,55 +291,6 @@ def _future(launcher: Launcher, trial: Job) -> "Future[Result]":
     else:
         threading.Thread(target=run, daemon=True).start()
     return future
-
-
-def _say_how_it_begins(study: Study, launcher: Launcher) -> None:
-    name, over, left = study.folder.name, study.num_over, study.num_left_running
-    text = f"sweep {name}: {study.num_trials} trials, {launcher.n_jobs} at a time"
-    if over or left:
-        text += f"; {over} are over" + (f", {left} had begun" if left else "")
-    print(f"{text} (in {study.folder})", flush=True)
-
-
-def _progress(study: Study, asked: Asked, result: Result, left: float) -> str:
-    ended = result.why
-    if result.outcome:
-        ended = ", ".join(
-            _figure(value, name) for value, name in zip(result.outcome["values"], study.objectives, strict=True)
-        )
-    best = study.best()
-    text = f"{study.num_over}/{study.num_trials}  trial {asked.number}, {describe(asked.values)}: {ended}"
-    if len(best) == 1:
-        text += (
-            f"; best: trial {best[0]['trial']}, {', '.join(_figure(best[0][name], name) for name in study.objectives)}"
-        )
-    elif best:
-        text += f"; front: trials {', '.join(str(row['trial']) for row in best)}"
-    return f"{text}; about {_duration(left)} left" if study.num_over < study.num_trials else text
-
-
-def _say_how_it_ended(study: Study) -> None:
-    best, rows = study.best(), study.rows()
-    for row in best:
-        values: Values = {one.key: row[one.key] for one in study.parameters}
-        figures = ", ".join(_figure(row[name], name) for name in study.objectives)
-        print(f"best: trial {row['trial']}: {figures}: {' '.join(overrides(values))}")
-    if best:
-        which = "" if len(best) == 1 else f" --trial {best[0]['trial']}"
-        print(f"`srlab promote {study.folder.name}{which}` writes this into params.yaml, `dvc repro` confirms it")
-    if failed := [row for row in rows if row["state"] == "failed"]:
-        raise SrlabError(
-            f"{len(failed)} of {len(rows)} trials failed, as trial {failed[-1]['trial']}: {failed[-1]['why']}"
-        )
-
-
-def _figure(value: float, name: str) -> str:
-    return f"{value:.2f} dB" if name.endswith("psnr") else f"{name} {value:.4g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _line(error: BaseException | None) -> str:

@@ -1,0 +1,62 @@
+"""What a sweep says on the console."""
+
+from srlab.errors import SrlabError
+from srlab.sweeps.launchers import Result
+from srlab.sweeps.space import Values, describe, overrides
+from srlab.sweeps.study import Asked, Study
+
+
+def say_how_it_begins(study: Study, num_jobs: int) -> None:
+    """How many trials there are, and how many of them are over."""
+    name, over, left = study.folder.name, study.num_over, study.num_left_running
+    text = f"sweep {name}: {study.num_trials} trials, {num_jobs} at a time"
+    if over or left:
+        text += f"; {over} are over" + (f", {left} had begun" if left else "")
+    print(f"{text} (in {study.folder})", flush=True)
+
+
+def progress(study: Study, asked: Asked, result: Result, left: float) -> str:
+    """A line for a trial that is over; `left` are seconds until all are."""
+    ended = result.why
+    if result.outcome:
+        ended = ", ".join(
+            _figure(value, name) for value, name in zip(result.outcome["values"], study.objectives, strict=True)
+        )
+    best = study.best()
+    text = f"{study.num_over}/{study.num_trials}  trial {asked.number}, {describe(asked.values)}: {ended}"
+    if len(best) == 1:
+        text += (
+            f"; best: trial {best[0]['trial']}, {', '.join(_figure(best[0][name], name) for name in study.objectives)}"
+        )
+    elif best:
+        text += f"; front: trials {', '.join(str(row['trial']) for row in best)}"
+    return f"{text}; about {_duration(left)} left" if study.num_over < study.num_trials else text
+
+
+def say_how_it_ended(study: Study) -> None:
+    """The best trials, and how to promote them.
+
+    Raises:
+        SrlabError: trials failed.
+    """
+    best, rows = study.best(), study.rows()
+    for row in best:
+        values: Values = {one.key: row[one.key] for one in study.parameters}
+        figures = ", ".join(_figure(row[name], name) for name in study.objectives)
+        print(f"best: trial {row['trial']}: {figures}: {' '.join(overrides(values))}")
+    if best:
+        which = "" if len(best) == 1 else f" --trial {best[0]['trial']}"
+        print(f"`srlab promote {study.folder.name}{which}` writes this into params.yaml, `dvc repro` confirms it")
+    if failed := [row for row in rows if row["state"] == "failed"]:
+        raise SrlabError(
+            f"{len(failed)} of {len(rows)} trials failed, as trial {failed[-1]['trial']}: {failed[-1]['why']}"
+        )
+
+
+def _figure(value: float, name: str) -> str:
+    return f"{value:.2f} dB" if name.endswith("psnr") else f"{name} {value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
