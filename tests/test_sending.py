@@ -347,9 +347,10 @@ def test_a_sender_of_many_says_in_one_line_what_is_left(tmp_path: Path, capfd: p
 
 
 TRAINING = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from srlab.tracking import Tracker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 uri, folder, key, first = sys.argv[1:]
 tracker = Tracker(uri, folder, "srlab", folder + "/outbox", live=True).start("espcn", {}, {"lr": 0.1}, key)
 Path(folder, "key").write_text(tracker.run_id)
