@@ -172,6 +172,24 @@ def test_nothing_is_lost_or_doubled_whoever_is_killed(
 
 
 @pytest.mark.usefixtures("quickly")
+def test_what_a_killed_training_left_goes_where_the_one_that_goes_on_goes(tmp_path: Path) -> None:
+    """In a copy of a project's folder, the journal names the store of the folder that it was copied from."""
+    stores: dict[str, Store] = {}
+    follower = Follower(lambda uri: stores.setdefault(uri, Store()))
+    killed = start(tmp_path, "http://there")
+    killed.metrics({"lr": 0.1}, 0)
+    key = killed.run_id
+    del killed
+    goes_on = Tracker("http://here", str(tmp_path / "artifacts"), EXPERIMENT, str(tmp_path), False)
+    goes_on.start("espcn", {}, {"lr": 0.1}, key).metrics({"lr": 0.1}, 1)
+    for _ in range(3):
+        follower.round(journals(tmp_path))
+    assert list(stores) == ["http://here"]
+    assert [one[3] for one in stores["http://here"].metrics] == [0, 1]
+    close(goes_on)
+
+
+@pytest.mark.usefixtures("quickly")
 def test_a_long_journal_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
     store = Store()
     long, short = start(tmp_path), start(tmp_path)

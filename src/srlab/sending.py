@@ -7,6 +7,7 @@ thread that holds locks is no company for a fork (the loader's workers).
 import select
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,12 +118,21 @@ class Follower:
         """
         self._turns = {path: self._turns.get(path, Turn()) for path in paths}
         self._failed.clear()
-        more = False
+        more, awaited = False, self._awaited()
         # Those that do not fail go first: a failure ends this round for all of its store.
         for path, turn in sorted(self._turns.items(), key=lambda item: item[1].failures):
-            if path.exists() and (closed or turn.again <= time.monotonic()):
+            if path.exists() and path not in awaited and (closed or turn.again <= time.monotonic()):
                 more |= self._serve(path, turn, closed)
         return more
+
+    def _awaited(self) -> set[Path]:
+        """Journals that another one brings along, to its own store: that of a copied folder is not where it was."""
+        found: set[Path] = set()
+        for path, turn in self._turns.items():
+            with suppress(FileNotFoundError):  # sent and removed in the meantime
+                turn.delivery = turn.delivery or Delivery(path, make_client=self._make_client)
+                found |= {path.with_name(name) for name in turn.delivery.header["after"]}
+        return found
 
     def _serve(self, path: Path, turn: Turn, closed: bool) -> bool:
         """Send something of a journal, and remove it when it is over; whether it has more."""
