@@ -100,7 +100,7 @@ class Delivery:
             raise
         except Exception as error:
             self._client = None
-            self._note(failure=one_line(error))
+            self._note(failure=reason(error))
             raise
         return True
 
@@ -309,13 +309,20 @@ def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
     try:
         run = _known(MlflowClient(uri), run_id)
     except Exception as error:
-        raise SrlabError(f"MLflow at {uri} does not answer ({one_line(error)})") from error
+        raise SrlabError(f"MLflow at {uri} does not answer ({reason(error)})") from error
     return dict(run.data.tags) if run else None
 
 
 def _tagged(client: Any, experiment_id: str, key: str) -> Run | None:
     found = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time ASC"])
     return next(iter(found), None)
+
+
+def reason(error: Exception) -> str:
+    """Why a store does not answer, for a line that names it."""
+    if "error code 401" in str(error):
+        return "401, no such user and password: see MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    return one_line(error)
 
 
 def _is_refusal(error: Exception) -> bool:

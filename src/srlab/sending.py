@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from srlab.delivery import Delivery, MakeClient, MlflowClient, deliver
+from srlab.delivery import Delivery, MakeClient, MlflowClient, deliver, reason
 from srlab.errors import SrlabError
-from srlab.outbox import Gone, InUse, header, is_held, journals, num_waiting, one_line, remove, sending, sweep
+from srlab.outbox import Gone, InUse, header, is_held, journals, num_waiting, remove, sending, sweep
 
 POLL = 0.3  # seconds between looks at the outbox
 AT_ONCE = 10  # calls for one journal, then it is the next one's turn
@@ -63,7 +63,7 @@ def _send(outbox: Path, uri: str, make_client: MakeClient) -> dict[str, str]:
         except Gone:
             continue
         except Exception as error:
-            failures[store] = one_line(error)
+            failures[store] = reason(error)
     sweep(outbox)
     return failures
 
@@ -159,7 +159,7 @@ class Follower:
         self._failed.add(uri)
         if turn.failures >= WARN_AFTER and not silent and uri not in self._mentioned:
             self._mentioned.add(uri)
-            text = f"MLflow at {uri} does not answer, so what it is told waits in {outbox}: {one_line(error)}"
+            text = f"MLflow at {uri} does not answer, so what it is told waits in {outbox}: {reason(error)}"
             print(text, file=sys.stderr)
 
 

@@ -166,7 +166,9 @@ def test_a_wrong_password_is_said_in_one_line_and_nothing_is_lost(
     with tracker.start("late", {}, {}).closing():
         tracker.metrics({"val/psnr": 28.0, "lr": 0.1}, 0)
     (line,) = capfd.readouterr().err.splitlines()
-    assert team.uri in line and "401" in line and "`srlab send`" in line and wrong not in line
+    assert (
+        team.uri in line and "401, no such user and password" in line and "`srlab send`" in line and wrong not in line
+    )
     with pytest.raises(SrlabError, match="401"):
         send(tmp_path)
     become(monkeypatch, team, "ann")
