@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SMOKE = {"max_epochs": 2, "patience": 2, "batch_size": 4, "patch_size": 32, "patches_per_epoch": 16}  # as conf/profile
-REAL = {"max_epochs": 12, "patience": 12, "patches_per_epoch": 400}
+REAL = {"max_epochs": 10, "patience": 10, "patches_per_epoch": 200}
 TIMED = """
 import runpy, sys, time
 import srlab.training.fit as module
