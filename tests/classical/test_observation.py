@@ -56,7 +56,7 @@ def test_the_adjoint_follows_other_reductions(method: str) -> None:
 @every_term
 def test_it_is_what_makes_the_lr_images(term: str) -> None:
     hr = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
-    draw = drawn(term, 2)
+    draw = drawn(term, 2, "bicubic_float")
     levels = observation(draw).forward(torch.from_numpy(hr / 255.0).permute(2, 0, 1)[None])[0].permute(1, 2, 0) * 255
     difference = draw(hr)[1] - levels.clamp(0, 255).numpy()
     assert np.abs(difference).max() < 0.501  # rounded to 8 bit; the LR image's blur is float32, off by 1e-4 levels

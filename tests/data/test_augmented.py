@@ -51,7 +51,7 @@ def test_a_file_holds_the_turned_pixels(images: Path) -> None:
 @pytest.mark.parametrize("operation", range(len(OPERATIONS)))
 def test_the_lr_image_of_a_copy_is_the_turned_lr_image(images: Path, operation: int) -> None:
     image = read_image(images / "a.png")
-    degradation = Bicubic(4)
+    degradation = Bicubic(4, "bicubic_float")  # of the other methods: tests/data/test_reduction.py
     _, lr_of_copy = degradation(turned_copy(image, operation, 4))
     _, lr = degradation(image)
     np.testing.assert_array_equal(lr_of_copy, transform(lr, operation))  # bit for bit: the index loses nothing

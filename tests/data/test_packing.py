@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from stores import images_folder, originals, packed
 
 from srlab.data import packing
-from srlab.data.augmentation import OPERATIONS, build_index, transform
+from srlab.data.augmentation import build_index
 from srlab.data.degradation import Bicubic, Imaging
 from srlab.data.images import write_png
 from srlab.data.packing import pack
@@ -63,26 +61,6 @@ def test_an_image_that_is_not_the_manifests_is_refused(
         pack(source, index, Bicubic(2), tmp_path / "pairs", 16, 2)
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "in"]
-
-
-@settings(max_examples=8, deadline=None)
-@given(
-    scale=st.sampled_from((2, 3, 4, 8)),
-    sides=st.tuples(st.integers(2, 5), st.integers(2, 5)),
-    channels=st.sampled_from((1, 3)),
-    seed=st.integers(0, 999),
-)
-def test_turned_files_packed_are_the_packed_images_turned(
-    tmp_path_factory: pytest.TempPathFactory, scale: int, sides: tuple[int, int], channels: int, seed: int
-) -> None:
-    shape = (8 * sides[0] * scale, 8 * sides[1] * scale, channels)  # multiples of scale: nothing is cut off
-    image = np.random.default_rng(seed).choice([0, 1, 127, 255], shape).astype(np.uint8)
-    files = {f"turned_{i}": transform(image, i) for i in range(len(OPERATIONS))}
-    store = packed(tmp_path_factory.mktemp("turned"), files, "test", scale)
-    for operation in range(len(OPERATIONS)):
-        name = f"turned_{operation}"
-        np.testing.assert_array_equal(store.hr(name), transform(store.hr("turned_0"), operation))
-        np.testing.assert_array_equal(store.lr(name), transform(store.lr("turned_0"), operation))
 
 
 def full(scale: int = 2) -> Imaging:

@@ -189,7 +189,7 @@ def test_contradictory_sizes_are_refused(arguments: dict) -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="nearest, bilinear, bicubic, lanczos3"):
+    with pytest.raises(ValueError, match="nearest, bilinear, bicubic, bicubic_float"):
         imresize(np.zeros((4, 4)), scale=2, method="cubic")
 
 

@@ -66,8 +66,8 @@ def test_smaller_sizes_are_reduced_images_with_lr_of_their_own(store: PairStore)
     lr, hr = Samples(store, 1, levels=2, shrink=0.8).images("0", 0.8)
     assert hr.shape == (1, 1, 44, 32)  # 56 and 40 times 0.8, rounded up and cut to even numbers
     expected = imresize(hr, scale=0.5)
-    # LR is rounded to 8 bit per colour, and the luma of three roundings is within half a level
-    assert (lr - expected).abs().max() <= 0.5 / 255
+    # LR is rounded per colour after each pass: within 1/2 * 1.25 + 1/2 levels (1.25: sum of the weights' sizes)
+    assert (lr - expected).abs().max() <= 1.125 / 255
 
 
 @pytest.mark.parametrize("levels", [1, 4])

@@ -14,8 +14,9 @@ def write_augmented(folder: Path, images: Path, index: Mapping[str, list[Any]], 
     """Make `folder` with index.json and, if `materialize`, <name>_<turns * 90>[_flipped].png of every training entry.
 
     The copies are of the images in `images` (what `fetch_images` wrote), cropped from the top left to multiples of
-    `scale` first, as the packed pairs are: so the LR image made from a copy is the turned LR image. Nothing downstream
-    reads them. The folder appears whole or not at all.
+    `scale` first, as the packed pairs are: so the LR image made from a copy is the turned LR image, but for the
+    order of the two roundings (`srlab.data.reduction`). Nothing downstream reads them. The folder appears whole or
+    not at all.
     """
     with replacing(folder) as temporary:
         temporary.mkdir()

@@ -17,7 +17,7 @@ from torch import Tensor
 from srlab.data.blur import convolve, gaussian_blur, motion_blur, read_kernel
 from srlab.data.motion import move
 from srlab.data.noise import gaussian, jpeg, poisson
-from srlab.data.reduction import reduce_bicubic
+from srlab.data.reduction import REDUCTIONS, reduce_bicubic
 from srlab.data.resample import METHODS, imresize, to_uint8
 from srlab.errors import SrlabError
 
@@ -29,15 +29,23 @@ PIL_FILTERS = {
 
 
 class Bicubic:
-    """MATLAB's bicubic reduction by a whole factor, the degradation of every classical x2, x3, x4 benchmark."""
+    """MATLAB's bicubic reduction by a whole factor, the degradation of every classical x2, x3, x4 benchmark.
+
+    `method` is one of `srlab.data.reduction.REDUCTIONS`: `bicubic` is that of the literature's LR images.
+    """
 
     parameters: Mapping[str, float | str] = {}
 
-    def __init__(self, scale: int) -> None:
-        self.scale = _whole(scale)
+    def __init__(self, scale: int, method: str = "bicubic") -> None:
+        if method not in REDUCTIONS:
+            raise SrlabError(
+                f"degrade.method {method!r} is not a bicubic reduction: with degrade.kind bicubic use one of "
+                f"{', '.join(REDUCTIONS)} in params.yaml, or degrade.kind classical or full"
+            )
+        self.scale, self.method = _whole(scale), method
 
     def __str__(self) -> str:
-        return f"Bicubic(scale={self.scale})"
+        return f"Bicubic(scale={self.scale}, method={self.method})"
 
     def draw(self, name: str) -> "Bicubic":
         """Itself, whatever the name."""
@@ -45,16 +53,15 @@ class Bicubic:
 
     def nominal(self) -> "DrawnImaging":
         """What a method may assume of any image: D alone."""
-        return DrawnImaging(self.scale, "bicubic", {})
+        return DrawnImaging(self.scale, self.method, {})
 
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H', W', C) HR cut to multiples of scale at the bottom right, and uint8 (H'/scale, W'/scale, C) LR.
 
-        Computed in whole numbers and rounded once, hence the same under all turns and flips. SrlabError if smaller than
-        scale.
+        SrlabError if smaller than scale.
         """
         cropped = _crop(hr, self.scale)
-        return cropped, reduce_bicubic(cropped, self.scale)
+        return cropped, reduce_bicubic(cropped, self.scale, self.method)
 
 
 class Imaging:
@@ -171,14 +178,14 @@ class DrawnImaging:
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H', W', C) HR cut like Bicubic's, and uint8 (H'/scale, W'/scale, C) LR, rounded once at the end.
 
-        With no term on this is D on 8-bit pixels: of method bicubic exactly Bicubic's, of pil_... exactly Pillow's.
+        With no term on this is D on 8-bit pixels: of REDUCTIONS exactly Bicubic's, of pil_... exactly Pillow's.
         """
         cropped = _crop(hr, self.scale)
         if self.parameters:
             x = torch.from_numpy(cropped / 255.0).permute(2, 0, 1)[None]
             return cropped, to_uint8(observe(x, [self])[0].permute(1, 2, 0).contiguous().numpy())
-        if self.method == "bicubic":
-            return cropped, reduce_bicubic(cropped, self.scale)
+        if self.method in REDUCTIONS:
+            return cropped, reduce_bicubic(cropped, self.scale, self.method)
         if self.method in PIL_FILTERS:
             return cropped, _pillow(cropped, self.scale, PIL_FILTERS[self.method])
         return cropped, to_uint8(imresize(cropped / 255.0, scale=1 / self.scale, method=self.method))

@@ -1,17 +1,21 @@
-"""MATLAB's bicubic reduction of 8-bit images by a whole factor, in exact whole numbers.
+"""Bicubic reduction of 8-bit images by a whole factor as MATLAB's `imresize` does it, in exact whole numbers.
+
+MATLAB reduces a uint8 image height first, rounds and clips to uint8, then reduces the width and rounds again
+(imresize.m, `resizeAlongDim`, called once per dimension on the class of the input). Five LR images of Set5 made with
+MATLAB equal the result pixel for pixel; rounding only once changes one value in ten by 1.
 
 Seen from the output grid every pixel of a reduction by s has the same weights, and times a small whole number they are
 whole numbers. Sums of 8-bit pixels times those are whole numbers too, which float32 (below 2^24) and float64 (below
-2^53) hold without rounding: matrix products at full speed, one rounding at the very end. Hence a turned image gives the
-turned result bit for bit, and the result equals `to_uint8(imresize(hr / 255.0, scale=1 / s))`.
+2^53) hold without rounding: matrix products at full speed, and every half is known to be a half.
 """
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from srlab.data.resample import HALF_TOLERANCE, METHODS
+from srlab.data.resample import METHODS
 
 ROWS = 4  # output rows per matrix product: few enough for the cache, enough to keep the multipliers busy (measured)
 # Multiplications per matrix product: OpenBLAS, numpy's, computes so few on the caller's thread (its interface/gemm.c).
@@ -20,25 +24,52 @@ PRODUCTS = 2**18
 MIDDLE = 128  # of the pixels, taken off them where sums would not stay below 2^24 otherwise
 
 
-def reduce_bicubic(hr: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 (H / scale, W / scale, C) of uint8 (H, W, C) with sides that are multiples of `scale`; else ValueError."""
+class Reduction(NamedTuple):
+    """How a program reduces a uint8 image: what lies beyond the border, and whether it rounds after each pass."""
+
+    border: str  # "mirror" (edge repeated) or "clamp" (the edge pixel)
+    rounds_twice: bool
+
+
+REDUCTIONS = {  # names of `degrade.method` in params.yaml
+    "bicubic": Reduction("mirror", rounds_twice=True),  # MATLAB: the LR images of the literature
+    "bicubic_clamp": Reduction("clamp", rounds_twice=True),  # an older MATLAB: the LR images published with SelfExSR
+    "bicubic_float": Reduction("mirror", rounds_twice=False),  # MATLAB on double images, rounded once at the end
+}
+
+
+def reduce_bicubic(hr: np.ndarray, scale: int, method: str = "bicubic") -> np.ndarray:
+    """uint8 (H / scale, W / scale, C) of uint8 (H, W, C) with sides that are multiples of `scale`; else ValueError.
+
+    `method` is a key of REDUCTIONS. Flips commute with all of them. Turns by 90 degrees commute with `bicubic_float`
+    alone: where rounding follows the first pass, turning makes it the other axis's.
+    """
     height, width, channels = hr.shape
     if height % scale or width % scale:
         raise ValueError(f"sides {height}x{width} are no multiples of {scale}")
+    border, rounds_twice = REDUCTIONS[method]
     denominator = _taps(scale)[1]
     dtype, offset = _first_pass(scale)
-    rows = _reduce_rows(hr.reshape(height, width * channels), scale, dtype, offset)
+    rows: np.ndarray = _reduce_rows(hr.reshape(height, width * channels), scale, dtype, offset, border)
+    if rounds_twice:
+        rows = _rounded(rows, denominator, offset)
+    else:
+        dtype, denominator = np.float64, denominator**2
     # columns become rows: (h, W * C) -> (W, C * h)
-    levels = _reduce_rows(np.ascontiguousarray(rows.T).reshape(width, -1), scale, np.float64, 0)
-    levels /= denominator**2
-    levels += offset
-    np.clip(levels, 0, 255, out=levels)
-    levels += 0.5 + HALF_TOLERANCE
-    small = levels.astype(np.uint8).reshape(-1, height // scale).T
+    columns = np.ascontiguousarray(rows.T).reshape(width, -1)
+    sums = _reduce_rows(columns, scale, dtype, offset if rounds_twice else 0, border)
+    small = _rounded(sums, denominator, offset).reshape(-1, height // scale).T
     return np.ascontiguousarray(small).reshape(height // scale, width // scale, channels)
 
 
-def _reduce_rows(x: np.ndarray, scale: int, dtype: type[np.floating], offset: int) -> np.ndarray:
+def _rounded(sums: np.ndarray, denominator: int, offset: int) -> np.ndarray:
+    """uint8 of whole sums: halves up, like MATLAB's uint8() of positive numbers; float64 tells halves from others."""
+    levels = sums / np.float64(denominator)
+    levels += offset + 0.5
+    return np.clip(levels, 0, 255.5, out=levels).astype(np.uint8)
+
+
+def _reduce_rows(x: np.ndarray, scale: int, dtype: type[np.floating], offset: int, border: str) -> np.ndarray:
     """(n / scale, m) sums over the first axis of (n, m), times the denominator; `offset` is taken off x first."""
     n, m = x.shape
     out = n // scale
@@ -51,16 +82,19 @@ def _reduce_rows(x: np.ndarray, scale: int, dtype: type[np.floating], offset: in
         for block in range(num_blocks):
             start = block * ROWS * scale + first
             inside = start >= 0 and start + reach <= n
-            rows[:] = x[start : start + reach, strip] if inside else x[_mirrored(start, start + reach, n), strip]
+            rows[:] = x[start : start + reach, strip] if inside else x[_beyond(start, start + reach, n, border), strip]
             if offset:
                 rows -= offset
             np.matmul(matrix, rows, out=y[block * ROWS : (block + 1) * ROWS, strip])
     return y[:out]
 
 
-def _mirrored(start: int, stop: int, n: int) -> np.ndarray:
-    """Rows start .. stop - 1 of n, mirrored at both ends with the edge repeated."""
-    rows = np.mod(np.arange(start, stop), 2 * n)
+def _beyond(start: int, stop: int, n: int, border: str) -> np.ndarray:
+    """Which of n rows stand for rows start .. stop - 1."""
+    rows = np.arange(start, stop)
+    if border == "clamp":
+        return np.clip(rows, 0, n - 1)
+    rows = np.mod(rows, 2 * n)
     return np.minimum(rows, 2 * n - 1 - rows)
 
 

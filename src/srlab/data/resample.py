@@ -1,4 +1,6 @@
-"""MATLAB's `imresize`, exactly: the resize that every published super-resolution figure rests on.
+"""MATLAB's `imresize` of float images: the resize that every published super-resolution figure rests on.
+
+Reducing an 8-bit image is `srlab.data.reduction`'s: there MATLAB rounds between the two passes.
 
 Two paths with one result. Bicubic and bilinear by whole factors go through torch's antialiased interpolation, whose
 interior is MATLAB's (a = -0.5, kernel widened when shrinking) but whose borders are not: the image is extended
@@ -36,8 +38,7 @@ def imresize(
     images under their names. Results may leave the input's range (overshoot of bicubic and lanczos): clip them.
     ValueError on anything else, TypeError on integers.
     Source: MATLAB's imresize.m (`contributions`) on single or double images, borders mirrored with the edge repeated.
-    (On uint8 images MATLAB also rounds between the two passes, which makes x and y differ; no published baseline needs
-    that, and the transpose of an image must give the transposed result here.)
+    (On uint8 images MATLAB also rounds between the two passes: `srlab.data.reduction`.)
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is unknown: use one of {', '.join(METHODS)}")
@@ -205,6 +206,8 @@ METHODS: dict[str, Resampler] = {
     "nearest": Resampler(_box, 1, antialias=False, border="mirror"),
     "bilinear": Resampler(_triangle, 2, antialias=True, border="mirror"),
     "bicubic": Resampler(_cubic, 4, antialias=True, border="mirror"),
+    "bicubic_float": Resampler(_cubic, 4, antialias=True, border="mirror"),  # on float pixels, as here, the same
+    "bicubic_clamp": Resampler(_cubic, 4, antialias=True, border="clamp"),  # an older MATLAB
     "lanczos3": Resampler(_lanczos3, 6, antialias=True, border="mirror"),
     "area": Resampler(_box, 1, antialias=True, border="mirror"),
     # OpenCV's modules/imgproc/src/resize.cpp: INTER_NEAREST, _LINEAR, _CUBIC, _LANCZOS4, none of them antialiased
