@@ -10,7 +10,8 @@ import torch
 from kornia.metrics import ssim as kornia_ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srlab.evaluation.metrics import psnr, ssim
+from srlab.evaluation.metrics.psnr import psnr
+from srlab.evaluation.metrics.ssim import ssim
 
 BORDER, SHAPE, COUNT = 4, (321, 481), 10
 GENERATOR = torch.Generator().manual_seed(0)

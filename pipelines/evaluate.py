@@ -25,7 +25,8 @@ def main(cfg: DictConfig) -> None:
 
     name, output = cfg.model.name, output_folder()
     stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
-    check(stores, cfg.scale, bicubic_lr=all(store.degradation.startswith("Bicubic") for store in stores.values()))
+    protocols = [instantiate(protocol) for protocol in cfg.protocols.values()]
+    checked = check(stores, cfg.scale, protocols)
     method = instantiate(cfg.model.method)
     samples = output / "samples" / name
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -35,10 +36,12 @@ def main(cfg: DictConfig) -> None:
         name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained))
     )
     with tracker.closing():
-        scores = evaluate(name, method, stores, cfg.scale, samples, cfg.num_samples, device)
-        write_json(output / "metrics" / f"{name}.json", scores | {"branch": cfg.model.branch})
+        scores = evaluate(name, method, stores, cfg.scale, protocols, samples, cfg.num_samples, device)
+        write_json(
+            output / "metrics" / f"{name}.json", scores | {"branch": cfg.model.branch, "unchecked": checked.unchecked}
+        )
         write_json(output / "costs" / f"{name}.json", cost)
-        tracker.tags({"srlab.label": scores["label"], "srlab.protocol": scores["protocol"]})
+        tracker.tags({"srlab.label": scores["label"]})
         tracker.scores(set_scores(scores) | cost_scores(cost))
         tracker.table(image_rows(scores), "test_scores.json")
         tracker.artifact(samples, "test_images")

@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
     stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
     burst = Burst(cfg.scale, cfg.seed, cfg.frames.num, cfg.frames.sigma, cfg.frames.noise)
     methods = {name: instantiate(cfg.methods[name]) for name in cfg.reconstruction}
-    scores = compare(methods, stores, burst, folder)
+    scores = compare(methods, stores, burst, instantiate(cfg.protocol), folder)
 
     tracker = instantiate(cfg.tracking).start(
         "frames", {"srlab.method": "frames"}, {"scale": cfg.scale, **scores["burst"]}

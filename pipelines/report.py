@@ -12,7 +12,7 @@ def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from srlab.data.pairs import PairStore
-    from srlab.evaluation.scores import set_scores
+    from srlab.evaluation.scores import set_scores, under
     from srlab.files import read_json
     from srlab.report import bursts
     from srlab.report.audit import paper_remarks
@@ -33,11 +33,12 @@ def main(cfg: DictConfig) -> None:
     notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]
     several = read_json(Path(cfg.bursts, "scores.json"))
     titles, sections = set_titles(manifests), [bursts.section(several)]
-    table = summary(metrics, paper_table(), notes, published(), costs, titles, sections)
+    table = summary(metrics, cfg.figure.protocol, paper_table(), notes, published(), costs, titles, sections)
+    shown = [under(one, cfg.figure.protocol) for one in metrics]
     figures = {
-        "comparison": comparison(metrics, PairStore(Path(cfg.figure_pairs)), Path(cfg.samples), cfg.figure),
-        "quality_and_time": quality_and_time(metrics, costs, cfg.figure.figure_set),
-        "family_tree": family_tree(metrics, cfg.figure.figure_set),
+        "comparison": comparison(shown, PairStore(Path(cfg.figure_pairs)), Path(cfg.samples), cfg.figure),
+        "quality_and_time": quality_and_time(shown, costs, cfg.figure.figure_set),
+        "family_tree": family_tree(shown, cfg.figure.figure_set),
         "frames": bursts.picture(several, Path(cfg.bursts), cfg.figure.figure_set, cfg.figure.crop_size),
         "training_curves": curves(metrics, Path(cfg.trained), networks),
     }

@@ -26,8 +26,8 @@ from srlab.data.degradation import Bicubic, DrawnImaging, Imaging
 from srlab.data.images import read_image
 from srlab.data.resample import imresize, to_uint8
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr
-from srlab.evaluation.protocol import to_luma
+from srlab.evaluation.metrics.psnr import psnr
+from srlab.evaluation.protocol import Protocol
 from srlab.models.network import Upscaler
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,8 @@ def pixels(image: np.ndarray) -> Tensor:
 
 def score(sr: Tensor, hr: np.ndarray, scale: int = 4) -> float:
     """PSNR in dB of luma without border, as in the tables."""
-    return psnr(to_luma(to_uint8(sr[0].permute(1, 2, 0)).numpy()), to_luma(hr), scale).item()
+    luma = Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes
+    return psnr(luma(to_uint8(sr[0].permute(1, 2, 0)).numpy(), "luma"), luma(hr, "luma"), scale).item()
 
 
 @every_method

@@ -12,7 +12,8 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr, ssim
+from srlab.evaluation.metrics.psnr import psnr
+from srlab.evaluation.metrics.ssim import ssim
 
 EXACT = 1e-10  # float64 sums of a few hundred thousand terms: ten digits remain whatever the order of summation
 
@@ -146,10 +147,15 @@ def test_images_of_different_shapes_are_refused(metric) -> None:
         metric(noise(0, 1, 1, 20, 20), noise(0, 1, 1, 20, 21), 0)
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim])
-def test_colour_is_refused(metric) -> None:
+def test_ssim_refuses_colour() -> None:
     with pytest.raises(SrlabError, match="luma"):
-        metric(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20), 0)
+        ssim(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20), 0)
+
+
+def test_psnr_of_colour_is_that_of_the_error_over_all_channels() -> None:
+    sr, hr = noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20)
+    expected = peak_signal_noise_ratio(hr.numpy(), sr.numpy(), data_range=1.0)
+    assert psnr(sr, hr, 0).item() == pytest.approx(expected, abs=EXACT)
 
 
 def test_ssim_equals_kornias_over_several_strips_and_images() -> None:

@@ -1,13 +1,14 @@
-"""The luma every score is taken on."""
+"""What a protocol compares."""
 
 import numpy as np
 import pytest
 import torch
+from eras import CLASSIC, MODERN, PROTOCOLS
 from skimage import data
 from skimage.color import rgb2ycbcr
 
 from srlab.errors import SrlabError
-from srlab.evaluation.protocol import border, to_luma
+from srlab.evaluation.protocol import border
 
 
 def exact_luma(colours: np.ndarray) -> np.ndarray:
@@ -16,7 +17,7 @@ def exact_luma(colours: np.ndarray) -> np.ndarray:
 
 
 def levels(image: np.ndarray) -> np.ndarray:
-    return (to_luma(image)[0, 0] * 255).round().numpy().astype(np.int64)
+    return (CLASSIC.planes(image, "luma")[0, 0] * 255).round().numpy().astype(np.int64)
 
 
 def test_luma_equals_exact_arithmetic_on_a_lattice_of_colours() -> None:
@@ -51,10 +52,30 @@ def test_a_grey_image_is_its_own_luma() -> None:
     np.testing.assert_array_equal(levels(image), image[..., 0])
 
 
-def test_luma_is_one_float64_plane_in_0_to_1() -> None:
-    result = to_luma(data.astronaut()[:20, :30])
-    assert (result.shape, result.dtype) == ((1, 1, 20, 30), torch.float64)
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+@pytest.mark.parametrize(("kind", "channels"), [("luma", 1), ("rgb", 3)])
+@pytest.mark.parametrize("image", [data.astronaut()[:20, :30], data.camera()[:20, :30, None]], ids=["rgb", "grey"])
+def test_planes_are_float64_in_0_to_1(protocol, kind: str, channels: int, image: np.ndarray) -> None:
+    result = protocol.planes(image, kind)
+    assert (result.shape, result.dtype) == ((1, channels, 20, 30), torch.float64)
     assert 0 <= result.min() < result.max() <= 1
+
+
+def test_modern_luma_is_scikit_images() -> None:
+    photo = data.astronaut()[:100, :90]
+    # 1e-12 grey levels: a matrix product in float64 there, whole numbers and one division here
+    np.testing.assert_allclose(MODERN.luma(photo) * 255, rgb2ycbcr(photo)[..., 0], rtol=0, atol=1e-12)
+
+
+def test_modern_luma_of_grey_is_that_of_equal_channels() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    np.testing.assert_array_equal(MODERN.luma(grey), MODERN.luma(grey.repeat(3, axis=2)))
+    assert (MODERN.luma(grey) * 255)[0, 0] == 16  # studio range
+
+
+def test_rgb_planes_are_the_pixels() -> None:
+    photo = data.astronaut()[:20, :30]
+    np.testing.assert_array_equal((MODERN.planes(photo, "rgb") * 255).round()[0].permute(1, 2, 0).numpy(), photo)
 
 
 def test_a_read_only_image_is_accepted() -> None:
@@ -68,7 +89,7 @@ def test_a_read_only_image_is_accepted() -> None:
 )
 def test_any_other_array_is_refused(image: np.ndarray) -> None:
     with pytest.raises(SrlabError, match="uint8 image"):
-        to_luma(image)
+        MODERN.planes(image, "luma")
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

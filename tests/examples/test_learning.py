@@ -18,8 +18,8 @@ from srlab.data.pairs import PairStore
 from srlab.data.resample import imresize, to_uint8
 from srlab.data.sources import Folder, fetch_images
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr
-from srlab.evaluation.protocol import border, to_luma
+from srlab.evaluation.metrics.psnr import psnr
+from srlab.evaluation.protocol import Protocol, border
 from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
 from srlab.examples.dictionary import save_dictionary
@@ -78,8 +78,9 @@ def learned(name: str, folder: Path, store: PairStore) -> tuple[Learned, list[tu
 
 
 def score(enlarged: torch.Tensor, store: PairStore, name: str) -> float:
-    sr = to_luma(to_uint8(enlarged[0].permute(1, 2, 0)).numpy())
-    return psnr(sr, to_luma(store.hr(name)), border(store.scale)).item()
+    luma = Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes
+    sr = luma(to_uint8(enlarged[0].permute(1, 2, 0)).numpy(), "luma")
+    return psnr(sr, luma(store.hr(name), "luma"), border(store.scale)).item()
 
 
 def pixels(store: PairStore, name: str) -> torch.Tensor:

@@ -35,8 +35,9 @@ def test_metrics_have_the_documented_form(smoke: Workspace, method: str) -> None
     metrics = smoke.read_json(f"reports/metrics/{method}.json")
     assert metrics["method"] == method
     assert metrics["scale"] == 4
-    assert "BT.601" in metrics["protocol"]
-    (found,) = metrics["datasets"].values()  # `smoke` has one test set, of one image
+    assert list(metrics["protocols"]) == ["modern", "classic"]
+    assert all("BT.601" in found["protocol"] for found in metrics["protocols"].values())
+    (found,) = metrics["protocols"]["modern"]["datasets"].values()  # `smoke` has one test set, of one image
     (image,) = found["images"].values()
     assert {"psnr": found["psnr"], "ssim": found["ssim"]} == image
     assert 0 < image["psnr"] < 60  # dB
@@ -57,7 +58,7 @@ def test_the_summary_holds_the_table(smoke: Workspace) -> None:
     heading, _, *rows = table[: len(METHODS) + 2]
     assert heading[:3] == ["Method", "heldout (1 image): PSNR (dB)", "heldout (1 image): SSIM"]
     for row, method, label in zip(rows, METHODS, LABELS, strict=True):
-        found = smoke.read_json(f"reports/metrics/{method}.json")["datasets"]["heldout"]
+        found = smoke.read_json(f"reports/metrics/{method}.json")["protocols"]["modern"]["datasets"]["heldout"]
         assert row[0].startswith(label)
         assert row[1:3] == [f"{found['psnr']:.2f}", f"{found['ssim']:.4f}"]
         assert len(row) == len(heading)
@@ -81,7 +82,7 @@ def test_a_figure_is_a_picture_that_the_summary_shows(smoke: Workspace, name: st
 def test_show_prints_the_table_and_where_to_look_next(smoke: Workspace) -> None:
     output = smoke.run("python", "-m", "srlab.show")
     for method in METHODS:
-        found = smoke.read_json(f"reports/metrics/{method}.json")["datasets"]["heldout"]
+        found = smoke.read_json(f"reports/metrics/{method}.json")["protocols"]["modern"]["datasets"]["heldout"]
         assert f"{found['psnr']:.2f}" in output
         assert f"{found['ssim']:.4f}" in output
     assert "make ui" in output
@@ -128,9 +129,9 @@ def test_a_models_run_has_every_epoch(store: Store, smoke: Workspace, name: str)
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_methods_run_has_the_test_metrics_and_the_cost(store: Store, smoke: Workspace, name: str) -> None:
-    found = smoke.read_json(f"reports/metrics/{name}.json")["datasets"]["heldout"]
+    found = smoke.read_json(f"reports/metrics/{name}.json")["protocols"]["modern"]["datasets"]["heldout"]
     metrics = store.runs[name].data.metrics
-    assert (metrics["test/heldout/psnr"], metrics["test/heldout/ssim"]) == (found["psnr"], found["ssim"])
+    assert (metrics["modern/heldout/psnr"], metrics["modern/heldout/ssim"]) == (found["psnr"], found["ssim"])
     assert metrics["cost/ms_per_megapixel"] == smoke.read_json(f"reports/costs/{name}.json")["ms_per_megapixel"]
 
 
@@ -175,9 +176,12 @@ def test_the_comparison_run_holds_the_table(store: Store, smoke: Workspace, tmp_
     run = store.runs["comparison"].info.run_id
     content = json.loads(Path(store.client.download_artifacts(run, "comparison.json", str(tmp_path))).read_text())
     rows = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
-    assert [row["method"] for row in rows] == METHODS
+    assert [(row["method"], row["protocol"]) for row in rows] == [
+        (method, protocol) for method in METHODS for protocol in ("modern", "classic")
+    ]
     for row in rows:
-        found = smoke.read_json(f"reports/metrics/{row['method']}.json")["datasets"][row["set"]]
+        protocols = smoke.read_json(f"reports/metrics/{row['method']}.json")["protocols"]
+        found = protocols[row["protocol"]]["datasets"][row["set"]]
         # MLflow writes tables with ten decimals.
         assert (row["psnr"], row["ssim"]) == pytest.approx((found["psnr"], found["ssim"]), abs=1e-10)
 

@@ -29,7 +29,7 @@ def texts(figure: Figure) -> list[str]:
 
 def samples(hr: np.ndarray, num: int) -> tuple[dict, dict]:
     labels = [f"Method {index} (4 blocks, 32 channels)" for index in range(num)]
-    return dict.fromkeys(labels, hr), {label: (25 + index, 0.7) for index, label in enumerate(labels)}
+    return dict.fromkeys(labels, hr), {label: {"psnr": 25 + index, "ssim": 0.7} for index, label in enumerate(labels)}
 
 
 @settings(deadline=None)  # no timing in tests: the machine may be busy
@@ -109,7 +109,9 @@ def test_crops_are_enlarged_by_pixel_replication() -> None:
 
 def test_the_best_psnr_is_bold() -> None:
     hr = data.astronaut()[:96, :128]
-    figure = comparison_figure(hr, {"a": hr, "b": hr}, {"a": (30.0, 0.8), "b": (29.0, 0.9)})
+    figure = comparison_figure(
+        hr, {"a": hr, "b": hr}, {"a": {"psnr": 30.0, "ssim": 0.8}, "b": {"psnr": 29.0, "ssim": 0.9}}
+    )
     assert [t.get_text() for axes in figure.axes for t in axes.texts if t.get_weight() == "bold"] == [
         "a", "30.00 dB / 0.8000",
     ]  # fmt: skip
@@ -127,7 +129,7 @@ def test_a_grey_image_is_drawn_with_its_own_levels() -> None:
 def test_a_sample_of_another_size_is_refused() -> None:
     hr = data.astronaut()[:64, :64]
     with pytest.raises(SrlabError, match="b: the sample is"):
-        comparison_figure(hr, {"b": hr[:60]}, {"b": (30.0, 0.8)})
+        comparison_figure(hr, {"b": hr[:60]}, {"b": {"psnr": 30.0, "ssim": 0.8}})
 
 
 def test_a_sample_without_a_score_is_refused() -> None:

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from srlab.report.literature import errata, paper_table, published
+from srlab.report.literature import PROTOCOLS, errata, paper_table, published
 
 
 def test_the_table_is_complete() -> None:
@@ -35,11 +35,31 @@ def test_every_published_figure_has_a_source_and_digits_as_printed() -> None:
         assert re.fullmatch(r"\d\d\.\d\d", row.psnr)
         assert re.fullmatch(r"(0\.\d{2,4})?", row.ssim)
         assert row.ssim_kind in ("gauss", "daala", "")
+        assert row.protocol in PROTOCOLS
 
 
 def test_nothing_is_published_twice() -> None:
     keys = [(row.label, row.training, row.scale, row.set) for row in published()]
     assert len(keys) == len(set(keys))
+
+
+def test_the_protocols_share_out_the_rows() -> None:
+    assert sum(len(published(protocol)) for protocol in PROTOCOLS) == len(published())
+    assert all(row.protocol == "modern" for row in published("modern"))
+
+
+def test_networks_in_matlab_are_classic_and_those_in_pytorch_modern() -> None:
+    for protocol, methods in {"classic": {"aplus", "vdsr", "drcn"}, "modern": {"rcan", "imdn", "rlfn"}}.items():
+        rows = [row for row in published(protocol) if row.method in methods]
+        assert {(row.method, row.set) for row in rows} >= {(m, name) for m in methods for name in ("Set5", "BSD100")}
+
+
+def test_daalas_ssims_are_of_no_common_protocol() -> None:
+    assert {row.protocol for row in published() if row.ssim_kind == "daala"} == {"other"}
+
+
+def test_no_table_has_a_modern_bicubic_row() -> None:
+    assert {row.protocol for row in published() if row.method == "bicubic"} == {"classic", "other"}
 
 
 def test_ledigs_rows_sum_to_what_his_table_does() -> None:

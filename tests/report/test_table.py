@@ -9,10 +9,20 @@ from srlab.report.literature import paper_table, published
 from srlab.report.table import rows, summary
 
 
-def result(method: str, psnr: float, ssim: float, sets: tuple[str, ...] = ("Set5",), **changes) -> dict:
-    images = {"baby": {"psnr": psnr, "ssim": ssim}, "bird": {"psnr": psnr, "ssim": ssim}}
-    datasets = {name: {"psnr": psnr, "ssim": ssim, "images": copy.deepcopy(images)} for name in sets}
-    return {"method": method, "label": method.upper(), "scale": 4, "protocol": "ours", "datasets": datasets, **changes}
+def result(
+    method: str, psnr: float, ssim: float, sets: tuple[str, ...] = ("Set5",), words: str = "ours", scale: int = 4
+) -> dict:
+    """Scores under "classic", and 0.1 dB more under "modern"."""
+    protocols = {}
+    for protocol, value in (("classic", psnr), ("modern", psnr + 0.1)):
+        images = {name: {"psnr": value, "ssim": ssim} for name in ("baby", "bird")}
+        datasets = {name: {"psnr": value, "ssim": ssim, "images": copy.deepcopy(images)} for name in sets}
+        protocols[protocol] = {"protocol": f"{protocol}: {words}", "datasets": datasets}
+    return {"method": method, "label": method.upper(), "scale": scale, "protocols": protocols}
+
+
+def page(metrics: list[dict], notes: tuple[str, ...] = (), protocol: str = "classic", **options) -> str:
+    return summary(metrics, protocol, paper_table(), notes, **options)
 
 
 COSTS = {
@@ -47,7 +57,7 @@ def ours(page: str) -> list[list[str]]:
 
 
 def test_psnr_has_two_decimals_ssim_four_and_the_best_is_bold() -> None:
-    assert ours(summary([BICUBIC, SRCNN], paper_table(), [])) == [
+    assert ours(page([BICUBIC, SRCNN])) == [
         ["Method", "Set5 (2 images): PSNR (dB)", "Set5 (2 images): SSIM"],
         ["BICUBIC", "28.42", "**0.8102**"],
         ["SRCNN", "**30.07**", "0.8000"],
@@ -55,60 +65,80 @@ def test_psnr_has_two_decimals_ssim_four_and_the_best_is_bold() -> None:
 
 
 def test_figures_that_print_alike_are_all_bold() -> None:
-    page = summary([result("a", 28.4211, 0.5), result("b", 28.4189, 0.4)], paper_table(), [])
-    assert [line[1] for line in ours(page)[1:]] == ["**28.42**", "**28.42**"]
+    text = page([result("a", 28.4211, 0.5), result("b", 28.4189, 0.4)])
+    assert [line[1] for line in ours(text)[1:]] == ["**28.42**", "**28.42**"]
+
+
+def test_the_first_table_is_of_the_protocol_asked_for() -> None:
+    assert ours(page([BICUBIC, SRCNN], protocol="modern"))[1][1] == "28.52"
+
+
+def test_the_papers_figure_stands_beside_ours_of_its_era_whatever_comes_first() -> None:
+    text = page([BICUBIC, SRCNN], protocol="modern")
+    assert cells(text, "Set5", "BICUBIC")[:2] == ["29.26", "28.42"]
+
+
+def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SrlabError, match=r"set report\.protocol to one of classic, modern"):
+        page([BICUBIC], protocol="rgb")
+
+
+def test_sets_without_known_figures_are_named_under_the_table() -> None:
+    text = page([{**BICUBIC, "unchecked": {"mine": "not a standard set"}}])
+    assert "not compared with known figures on mine (not a standard set)." in text
 
 
 def test_methods_keep_the_given_order() -> None:
-    assert [line[0] for line in ours(summary([SRCNN, BICUBIC], paper_table(), []))] == ["Method", "SRCNN", "BICUBIC"]
+    assert [line[0] for line in ours(page([SRCNN, BICUBIC]))] == ["Method", "SRCNN", "BICUBIC"]
 
 
 def test_costs_are_columns_and_what_is_not_known_is_a_dash() -> None:
-    page = summary([BICUBIC, SRCNN], paper_table(), [], costs=COSTS)
-    assert [line[3:] for line in ours(page)] == [
+    text = page([BICUBIC, SRCNN], costs=COSTS)
+    assert [line[3:] for line in ours(text)] == [
         ["Parameters", "Multiply-adds (G)", "ms / MPix", "Peak memory (MB)"],
         ["–", "–", "4.13", "–"],
         ["57,281", "52.7", "1,230", "81.9"],
     ]
-    assert page.count("measured on a CPU, 1 thread with an output of") == 1
+    assert text.count("measured on a CPU, 1 thread with an output of") == 1
 
 
 def test_a_set_is_called_by_its_title() -> None:
-    page = summary([BICUBIC], paper_table(), [], titles={"Set5": "Set5 mod4 (2 of 5 images)"})
-    assert ours(page)[0][1] == "Set5 mod4 (2 of 5 images): PSNR (dB)"
+    text = page([BICUBIC], titles={"Set5": "Set5 mod4 (2 of 5 images)"})
+    assert ours(text)[0][1] == "Set5 mod4 (2 of 5 images): PSNR (dB)"
 
 
 def test_the_papers_figure_stands_beside_ours_with_the_difference() -> None:
-    page = summary([BICUBIC, SRCNN], paper_table(), [])
-    assert cells(page, "Set5", "BICUBIC") == ["29.26", "28.42", "-0.84", "0.8594", "0.8102", "-0.0492"]
-    assert cells(page, "Set5", "SRCNN") == ["30.07", "30.07", "+0.00", "0.8627", "0.8000", "-0.0627"]
+    text = page([BICUBIC, SRCNN])
+    assert cells(text, "Set5", "BICUBIC") == ["29.26", "28.42", "-0.84", "0.8594", "0.8102", "-0.0492"]
+    assert cells(text, "Set5", "SRCNN") == ["30.07", "30.07", "+0.00", "0.8627", "0.8000", "-0.0627"]
 
 
 def test_a_method_of_the_paper_that_did_not_run_is_named_as_such() -> None:
-    assert cells(summary([BICUBIC], paper_table(), []), "Set5", "SRGAN") == [
+    assert cells(page([BICUBIC]), "Set5", "SRGAN") == [
         "30.95", "not run", "", "0.8836", "not run", "",
     ]  # fmt: skip
 
 
 def test_sets_that_only_one_side_has_are_not_put_beside_each_other() -> None:
-    page = summary([result("bicubic", 28, 0.8, ("Set5", "photos"))], paper_table(), [])
-    beside = page.split("## The paper's own figures beside ours")[1]
+    text = page([result("bicubic", 28, 0.8, ("Set5", "photos"))])
+    beside = text.split("## The paper's own figures beside ours")[1]
     assert "photos" not in beside
     assert "Set14" not in beside
 
 
 def test_without_a_shared_set_the_papers_table_stands_alone() -> None:
-    page = summary([result("bicubic", 28, 0.8, ("photos",))], paper_table(), [])
-    assert "Set5, Set14 and BSD100 were not evaluated in this profile; the paper reports:" in page
-    assert cells(page, "Set14", "SSIM") == ["0.7648", "0.8627", "0.8784", "**0.8792**"]
+    text = page([result("bicubic", 28, 0.8, ("photos",))])
+    assert "Set5, Set14 and BSD100 were not evaluated in this profile; the paper reports:" in text
+    assert cells(text, "Set14", "SSIM") == ["0.7648", "0.8627", "0.8784", "**0.8792**"]
 
 
 def test_published_figures_stand_in_a_section_of_their_own_beside_ours() -> None:
-    page = summary([BICUBIC, SRCNN], paper_table(), [], published())
-    section = page.split("## Published figures beside ours")[1]
+    text = page([BICUBIC, SRCNN], published=published())
+    section = text.split("## Published figures beside ours")[1]
     training = "ImageNet, 395k images"
     (line,) = [line for line in section.splitlines() if line.startswith(f"| Set5 | SRCNN 9-5-5 | {training} |")]
     assert [cell.strip() for cell in line.strip("|").split("|")][4:] == [
+        "classic",
         "Gaussian",
         "30.48",
         "30.07",
@@ -120,23 +150,23 @@ def test_published_figures_stand_in_a_section_of_their_own_beside_ours() -> None
 
 @pytest.mark.parametrize("changes", [{"scale": 2}, {"method": "own"}])
 def test_published_figures_of_another_scale_or_method_are_left_out(changes: dict) -> None:
-    assert "Published figures" not in summary([{**BICUBIC, **changes}], paper_table(), [], published())
+    assert "Published figures" not in page([{**BICUBIC, **changes}], published=published())
 
 
 def test_notes_protocol_and_scale_are_stated() -> None:
-    page = summary([BICUBIC], paper_table(), ["trained on 30 images", "of 3000 wanted"])
-    assert "- trained on 30 images\n- of 3000 wanted\n" in page
-    assert page.endswith("Protocol (x4): ours.\n")
+    text = page([BICUBIC], ("trained on 30 images", "of 3000 wanted"))
+    assert "- trained on 30 images\n- of 3000 wanted\n" in text
+    assert text.endswith("Protocols (x4; the first table is classic):\n\n- classic: ours\n- modern: ours\n")
 
 
 def test_a_pipe_in_a_label_does_not_break_the_table() -> None:
-    page = summary([{**BICUBIC, "label": "a|b"}], paper_table(), [])
-    assert r"| a\|b | **28.42** |" in page
+    text = page([{**BICUBIC, "label": "a|b"}])
+    assert r"| a\|b | **28.42** |" in text
 
 
 def test_every_table_line_has_as_many_cells_as_its_heading() -> None:
-    page = summary([BICUBIC, SRCNN], paper_table(), ["note"], published(), COSTS)
-    blocks = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
+    text = page([BICUBIC, SRCNN], ("note",), published=published(), costs=COSTS)
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 3
     for block in blocks:
         assert {line.count("|") for line in block} == {block[0].count("|")}
@@ -144,23 +174,25 @@ def test_every_table_line_has_as_many_cells_as_its_heading() -> None:
 
 def test_rows_are_flat_and_unrounded() -> None:
     assert rows([BICUBIC, SRCNN], COSTS) == [
-        {"method": "bicubic", "set": "Set5", "psnr": 28.4189, "ssim": 0.81024, **COSTS["bicubic"]},
-        {"method": "srcnn", "set": "Set5", "psnr": 30.0749, "ssim": 0.8, **COSTS["srcnn"]},
+        {"method": method, "protocol": protocol, "set": "Set5", "psnr": psnr, "ssim": ssim, **COSTS[method]}
+        for method, first, ssim in (("bicubic", 28.4189, 0.81024), ("srcnn", 30.0749, 0.8))
+        for protocol, psnr in (("classic", first), ("modern", first + 0.1))
     ]
 
 
 MISSING_IMAGE = result("srcnn", 30, 0.8)
-del MISSING_IMAGE["datasets"]["Set5"]["images"]["bird"]
+for found in MISSING_IMAGE["protocols"].values():
+    del found["datasets"]["Set5"]["images"]["bird"]
 MIXED = {
     "scale": (result("srcnn", 30, 0.8, scale=2), "bicubic and srcnn were evaluated with different scales"),
-    "protocol": (result("srcnn", 30, 0.8, protocol="RGB"), "different protocols"),
+    "protocol": (result("srcnn", 30, 0.8, words="RGB"), "different protocols"),
     "sets": (result("srcnn", 30, 0.8, ("Set5", "Set14")), "different sets"),
     "images": (MISSING_IMAGE, "different images of Set5"),
     "twice": (result("bicubic", 30, 0.8), "listed twice"),
 }
 
 
-BUILDERS = {"rows": lambda found: rows(found, COSTS), "summary": lambda found: summary(found, paper_table(), [])}
+BUILDERS = {"rows": lambda found: rows(found, COSTS), "summary": page}
 
 
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
@@ -172,4 +204,4 @@ def test_what_cannot_be_compared_is_refused(build, other: dict, message: str) ->
 
 def test_nothing_to_tabulate_is_refused() -> None:
     with pytest.raises(SrlabError, match="no evaluation"):
-        summary([], paper_table(), [])
+        page([])

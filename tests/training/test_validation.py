@@ -6,7 +6,7 @@ import torch
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.training.validation import luma_scores
+from srlab.training.validation import validation_scores
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +20,14 @@ def test_psnr_is_measured_on_clipped_luma_without_border(images: tuple[torch.Ten
     sr, hr = (rgb2ycbcr(image[0].clamp(0, 1).permute(1, 2, 0).double().numpy())[3:-3, 3:-3, 0] for image in images)
     expected = peak_signal_noise_ratio(hr, sr, data_range=255)
     # 1e-4 dB: the luma of a float32 image is float32
-    assert luma_scores(*images, border=3)["val/psnr"].item() == pytest.approx(expected, abs=1e-4)
+    assert validation_scores(*images, border=3)["val/psnr"].item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_grey_images_are_their_own_luma(images: tuple[torch.Tensor, torch.Tensor]) -> None:
     sr, hr = (image[:, :1] for image in images)
     expected = -10 * np.log10(np.square(sr.clamp(0, 1).double().numpy() - hr.double().numpy()).mean())
-    assert luma_scores(sr, hr, border=0)["val/psnr"].item() == pytest.approx(expected, abs=1e-4)
+    assert validation_scores(sr, hr, border=0)["val/psnr"].item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_ssim_of_an_image_with_itself_is_one(images: tuple[torch.Tensor, torch.Tensor]) -> None:
-    assert luma_scores(images[1], images[1], border=2)["val/ssim"].item() == pytest.approx(1)
+    assert validation_scores(images[1], images[1], border=2)["val/ssim"].item() == pytest.approx(1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from srlab.data.blur import convolve, gaussian_blur, motion_blur, read_kernel
 from srlab.data.motion import move
 from srlab.data.noise import gaussian, jpeg, poisson
-from srlab.data.reduction import REDUCTIONS, reduce_bicubic
+from srlab.data.reduction import REDUCTIONS, described, reduce_bicubic
 from srlab.data.resample import METHODS, imresize, to_uint8
 from srlab.errors import SrlabError
 
@@ -45,7 +45,7 @@ class Bicubic:
         self.scale, self.method = _whole(scale), method
 
     def __str__(self) -> str:
-        return f"Bicubic(scale={self.scale}, method={self.method})"
+        return described(self.scale, self.method)
 
     def draw(self, name: str) -> "Bicubic":
         """Itself, whatever the name."""

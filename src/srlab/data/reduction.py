@@ -38,6 +38,11 @@ REDUCTIONS = {  # names of `degrade.method` in params.yaml
 }
 
 
+def described(scale: int, method: str = "bicubic") -> str:
+    """What a store says of LR images that `reduce_bicubic` made."""
+    return f"Bicubic(scale={scale}, method={method})"
+
+
 def reduce_bicubic(hr: np.ndarray, scale: int, method: str = "bicubic") -> np.ndarray:
     """uint8 (H / scale, W / scale, C) of uint8 (H, W, C) with sides that are multiples of `scale`; else ValueError.
 

@@ -1,6 +1,6 @@
 """One method against every test set: scores per image and a few pictures to look at."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,10 +13,13 @@ from srlab.data.pairs import PairStore
 from srlab.data.resample import to_uint8
 from srlab.errors import SrlabError
 from srlab.evaluation.image_scores import image_scores
-from srlab.evaluation.protocol import PROTOCOL
+from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing
 from srlab.models.network import Upscaler
 from srlab.progress import track
+
+Scores = dict[str, dict[str, float]]  # {image: {metric: value}}
 
 
 def evaluate(
@@ -24,15 +27,17 @@ def evaluate(
     method: Upscaler,
     stores: Mapping[str, PairStore],
     scale: int,
+    protocols: Sequence[Protocol],
     samples_dir: Path,
     num_samples: int,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Scores of `method` on the test images of `stores` under PROTOCOL; PSNR in dB, SSIM in [-1, 1], full precision.
+    """Scores of `method` on the test images of `stores`, all METRICS under each of `protocols`, in full precision.
 
-    Returns {"method": name, "label", "scale", "protocol", "datasets": {set: {"psnr", "ssim", "images": {image: {"psnr",
-    "ssim"}}}}}; a set's score is the mean over its images. `samples_dir` is replaced, at the end, by a folder with
-    the output for the first `num_samples` images of each set as `<set>/<image>.png`. The method computes on `device`.
+    Returns {"method": name, "label", "scale", "protocols": {protocol: {"protocol": its words, "datasets": {set:
+    {metric: mean, "images": {image: {metric: value}}}}}}}; a set's score is the mean over its images, each of which is
+    enlarged once. `samples_dir` is replaced, at the end, by a folder with the output for the first `num_samples`
+    images of each set as `<set>/<image>.png`. The method computes on `device`.
     SrlabError, naming method, set and image, for an output that is not finite, has the wrong shape, is too small to
     score or equals the original; and, naming the set, for a store of another scale or without test images.
     """
@@ -41,22 +46,29 @@ def evaluate(
     if hasattr(method, "to"):
         method.to(device)  # pyright: ignore[reportAttributeAccessIssue]: interpolations have no `to`
     jobs = [(set_name, image) for set_name, store in stores.items() for image in store.test]
-    scores: dict[str, dict[str, dict[str, float]]] = {set_name: {} for set_name in stores}
+    scores: dict[str, dict[str, Scores]] = {one.name: {set_name: {} for set_name in stores} for one in protocols}
+    kept = dict.fromkeys(stores, 0)
     with replacing(samples_dir) as unfinished:
         unfinished.mkdir()
         for set_name, image in track(jobs, f"evaluate {name}"):
             store, where = stores[set_name], f"{name} on {set_name}/{image}"
             output = _upscale(method, store.lr(image), scale, device, where)
-            if len(scores[set_name]) < num_samples:
+            if kept[set_name] < num_samples:
+                kept[set_name] += 1
                 (unfinished / set_name).mkdir(exist_ok=True)
                 write_png(unfinished / set_name / f"{image}.png", output)
-            scores[set_name][image] = image_scores(output, store.hr(image), scale, where)
-    datasets = {set_name: {**_means(images), "images": images} for set_name, images in scores.items()}
-    return {"method": name, "label": method.label, "scale": scale, "protocol": PROTOCOL, "datasets": datasets}
+            for one in protocols:
+                scores[one.name][set_name][image] = image_scores(output, store.hr(image), scale, one, where)
+    found = {one.name: {"protocol": str(one), "datasets": with_means(scores[one.name])} for one in protocols}
+    return {"method": name, "label": method.label, "scale": scale, "protocols": found}
 
 
-def _means(images: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {metric: fmean(scores[metric] for scores in images.values()) for metric in ("psnr", "ssim")}
+def with_means(scores: Mapping[str, Scores]) -> dict[str, dict[str, Any]]:
+    """{set: {metric: mean over the images, "images": images}} of {set: {image: {metric: value}}}."""
+    return {
+        set_name: {name: fmean(one[name] for one in images.values()) for name in METRICS} | {"images": images}
+        for set_name, images in scores.items()
+    }
 
 
 def _require_test_store(set_name: str, store: PairStore, scale: int) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,27 @@ from srlab.classical.reconstruction import Reconstruction
 from srlab.data.images import write_png
 from srlab.data.pairs import PairStore
 from srlab.data.resample import imresize, to_uint8
+from srlab.evaluation.benchmark import with_means
 from srlab.evaluation.image_scores import image_scores
-from srlab.evaluation.protocol import PROTOCOL
+from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing, write_json
 from srlab.progress import track
 
-METRICS = ("psnr", "ssim")
-
 
 def compare(
-    methods: Mapping[str, Reconstruction], stores: Mapping[str, PairStore], burst: Burst, folder: Path
+    methods: Mapping[str, Reconstruction],
+    stores: Mapping[str, PairStore],
+    burst: Burst,
+    protocol: Protocol,
+    folder: Path,
 ) -> dict[str, Any]:
-    """Scores of all test images, PSNR in dB and SSIM under PROTOCOL; `folder` is replaced, at the end, by one with
+    """Scores of all test images, METRICS under `protocol`; `folder` is replaced, at the end, by one with
 
     scores.json (what is returned) and, of the first image of each set, `<set>/<image>/original.png` and
     `<set>/<image>/<method>_<frames>.png`.
     Returns {"protocol", "scale", "registration", "burst": {"num", "sigma", "noise"}, "results": [{"method", "label",
-    "frames", "datasets": {set: {"psnr", "ssim", "images": {image: {"psnr", "ssim"}}}}}]}, bicubic of one frame first.
+    "frames", "datasets": {set: {metric: mean, "images": {image: {metric: value}}}}}]}, bicubic of one frame first.
     SrlabError, naming method, set and image, for an output that is too small to score or equals the original.
     """
     found: dict[tuple[str, int], dict[str, dict[str, dict[str, float]]]] = {}
@@ -45,14 +48,15 @@ def compare(
                     write_png(unfinished / set_name / image / f"{method}_{count}.png", output)
             for key, output in outputs.items():
                 where = "{} of {} frames on {}/{}".format(*key, set_name, image)
-                found.setdefault(key, {}).setdefault(set_name, {})[image] = image_scores(output, hr, burst.scale, where)
+                scores_of_set = found.setdefault(key, {}).setdefault(set_name, {})
+                scores_of_set[image] = image_scores(output, hr, burst.scale, protocol, where)
         labels = {"bicubic": "Bicubic"} | {name: method.label for name, method in methods.items()}
         results = [
-            {"method": name, "label": labels[name], "frames": count, "datasets": _with_means(sets)}
+            {"method": name, "label": labels[name], "frames": count, "datasets": with_means(sets)}
             for (name, count), sets in found.items()
         ]
         scores = {
-            "protocol": PROTOCOL,
+            "protocol": str(protocol),
             "scale": burst.scale,
             "registration": "shifts, blur and noise level are known to the methods",
             "burst": {"num": burst.num, "sigma": burst.sigma, "noise": burst.noise},
@@ -63,7 +67,7 @@ def compare(
 
 
 def set_scores(scores: Mapping[str, Any]) -> dict[str, float]:
-    """{"frames/<set>/<method>_<frames>/psnr": dB, ".../ssim"} for a tracker."""
+    """{"frames/<set>/<method>_<frames>/<metric>": value} for a tracker."""
     return {
         f"frames/{row['set']}/{row['method']}_{row['frames']}/{key}": row[key]
         for row in rows(scores)
@@ -72,7 +76,7 @@ def set_scores(scores: Mapping[str, Any]) -> dict[str, float]:
 
 
 def rows(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One {"set", "method", "frames", "psnr" in dB, "ssim"} per result and set."""
+    """One {"set", "method", "frames", metric: value, ...} per result and set."""
     return [
         {"set": name, "method": one["method"], "frames": one["frames"], **{key: means[key] for key in METRICS}}
         for one in scores["results"]
@@ -92,10 +96,3 @@ def _enlarged(methods: Mapping[str, Reconstruction], frames: Sequence[Frame]) ->
 
 def _pixels(sr: Tensor) -> np.ndarray:
     return to_uint8(sr[0].permute(1, 2, 0).double()).numpy()
-
-
-def _with_means(sets: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    return {
-        name: {key: fmean(one[key] for one in images.values()) for key in METRICS} | {"images": images}
-        for name, images in sets.items()
-    }

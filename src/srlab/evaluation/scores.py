@@ -1,14 +1,30 @@
-"""The result of `benchmark.evaluate` as flat rows, for a tracker."""
+"""The result of `benchmark.evaluate` as one protocol sees it, and as flat rows for a tracker."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics.catalogue import METRICS
+
 Metrics = Mapping[str, Any]  # what `evaluate` returns
 
 
+def under(one: Metrics, protocol: str) -> dict[str, Any]:
+    """`one` with the "protocol" and "datasets" of a protocol in place of "protocols"; SrlabError where it has none."""
+    if protocol not in one["protocols"]:
+        known = ", ".join(one["protocols"])
+        raise SrlabError(f"{one['method']} was not scored under {protocol!r}: set report.protocol to one of {known}")
+    return {key: value for key, value in one.items() if key != "protocols"} | one["protocols"][protocol]
+
+
 def set_scores(one: Metrics) -> dict[str, float]:
-    """{"test/<set>/psnr": dB, "test/<set>/ssim"} of one method."""
-    return {f"test/{name}/{key}": scores[key] for name, scores in one["datasets"].items() for key in ("psnr", "ssim")}
+    """{"<protocol>/<set>/<metric>": value} of one method."""
+    return {
+        f"{protocol}/{name}/{key}": scores[key]
+        for protocol, found in one["protocols"].items()
+        for name, scores in found["datasets"].items()
+        for key in METRICS
+    }
 
 
 def cost_scores(cost: Mapping[str, Any]) -> dict[str, float]:
@@ -17,9 +33,10 @@ def cost_scores(cost: Mapping[str, Any]) -> dict[str, float]:
 
 
 def image_rows(one: Metrics) -> list[dict[str, Any]]:
-    """One {"set", "image", "psnr" in dB, "ssim"} per test image of one method, unrounded."""
+    """One {"protocol", "set", "image", metric: value, ...} per test image of one method and protocol, unrounded."""
     return [
-        {"set": name, "image": image, **found}
-        for name, scores in one["datasets"].items()
-        for image, found in scores["images"].items()
+        {"protocol": protocol, "set": name, "image": image, **scores}
+        for protocol, found in one["protocols"].items()
+        for name, of_set in found["datasets"].items()
+        for image, scores in of_set["images"].items()
     ]

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from srlab.data.resample import imresize, to_uint8
-from srlab.evaluation.metrics import C1, C2, mean_ssim, psnr, ssim
-from srlab.evaluation.protocol import to_luma
+from srlab.evaluation.metrics.psnr import psnr
+from srlab.evaluation.metrics.ssim import C1, C2, mean_ssim, ssim
+from srlab.evaluation.protocol import Protocol
 
 Resize = Callable[[np.ndarray, int], np.ndarray]  # uint8 (H, W, C) and the factor to uint8
 
@@ -123,7 +124,7 @@ def _planes(image: np.ndarray, colour: str) -> Tensor:
     if colour == "full":  # JFIF, and OpenCV's and Pillow's YCbCr: BT.601 without head and foot room
         luma = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         return torch.from_numpy(to_uint8(luma / 255))[None, None].double() / 255
-    return to_luma(image)
+    return Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes(image, "luma")
 
 
 def _as_uint8(planes: Tensor) -> np.ndarray:

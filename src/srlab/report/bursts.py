@@ -7,8 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from srlab.data.images import read_image
+from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.report.figures import comparison_figure, detail_window
-from srlab.report.table import METRICS, markdown
+from srlab.report.table import markdown
 
 Scores = Mapping[str, Any]  # what `evaluation.frames.compare` returns
 
@@ -18,10 +19,10 @@ def section(scores: Scores) -> str:
     burst = scores["burst"]
     sets = scores["results"][0]["datasets"]
     headings = ["Method", "Frames"]
-    headings += [f"{name}: {heading}" for name in sets for heading, _ in METRICS.values()]
+    headings += [f"{name}: {metric.heading}" for name in sets for metric in METRICS.values()]
     lines = []
     for one in scores["results"]:
-        figures = [f"{one['datasets'][name][key]:.{digits}f}" for name in sets for key, (_, digits) in METRICS.items()]
+        figures = [metric.text(one["datasets"][name][key]) for name in sets for key, metric in METRICS.items()]
         lines.append([one["label"], str(one["frames"]), *figures])
     text = (
         f"{burst['num']} LR frames of every test image, each moved by another fraction of an LR pixel, blurred by a "
@@ -38,7 +39,6 @@ def picture(scores: Scores, folder: Path, set_name: str, crop_size: int) -> Figu
     outputs, figures = {}, {}
     for one in scores["results"]:
         label = f"{one['label']} ({one['frames']} frame{'s' if one['frames'] > 1 else ''})"
-        found = one["datasets"][set_name]["images"][kept.name]
         outputs[label] = read_image(kept / f"{one['method']}_{one['frames']}.png")
-        figures[label] = (found["psnr"], found["ssim"])
+        figures[label] = one["datasets"][set_name]["images"][kept.name]
     return comparison_figure(hr, outputs, figures, detail_window(hr, crop_size))

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from srlab.report.figures import COLOURS, FAINT, INK
 
-Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns, with "branch"
+Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns, with "branch"
 SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
 # Where a label may stand around its point, in points, nearest first: (right, up), its alignment

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from srlab.errors import SrlabError
+from srlab.evaluation.metrics.catalogue import METRICS
 
 Crop = tuple[int, int, int]  # top row, left column, side, in pixels
 History = Sequence[Mapping[str, Any]]  # one mapping per epoch
@@ -47,12 +48,12 @@ def detail_window(image: np.ndarray, size: int) -> Crop:
 def comparison_figure(
     hr: np.ndarray,
     samples: Mapping[str, np.ndarray],
-    scores: Mapping[str, tuple[float, float]],
+    scores: Mapping[str, Mapping[str, float]],
     crop: Crop | None = None,
 ) -> Figure:
     """One image under every method, like the paper's Fig. 4: the original, and one crop of it and of each output.
 
-    `hr` and the `samples` (by label) are uint8 (H, W, C) of one size, `scores` (PSNR in dB, SSIM) by the same labels;
+    `hr` and the `samples` (by label) are uint8 (H, W, C) of one size, `scores` {metric: value} by the same labels;
     `crop` defaults to `detail_window`. Crops are enlarged by pixel replication: smoothing would hide what is compared.
     SrlabError if sizes differ, a score is missing or the crop lies outside.
     """
@@ -64,11 +65,13 @@ def comparison_figure(
     row, column, size = crop if crop is not None else detail_window(hr, _default_size(hr))
     if min(row, column) < 0 or size < 1 or row + size > hr.shape[0] or column + size > hr.shape[1]:
         raise SrlabError(f"crop {(row, column, size)} lies outside the image of {hr.shape[1]}x{hr.shape[0]} px")
-    best = max((scores[label][0] for label in samples), default=0.0)
-    tiles = [("Original", hr, "PSNR / SSIM", False)]
+    shown = [METRICS[key] for key in ("psnr", "ssim")]
+    texts = {label: [metric.text(scores[label][metric.name]) for metric in shown] for label in samples}
+    best = max((text[0] for text in texts.values()), key=float, default="")
+    tiles = [("Original", hr, " / ".join(metric.label for metric in shown), False)]
     for label, sample in samples.items():
-        quality, similarity = scores[label]
-        tiles.append((label, sample, f"{quality:.2f} dB / {similarity:.4f}", f"{quality:.2f}" == f"{best:.2f}"))
+        caption = " / ".join(f"{text} {metric.unit}".strip() for text, metric in zip(texts[label], shown, strict=True))
+        tiles.append((label, sample, caption, texts[label][0] == best))
     layout = _Layout(len(tiles), aspect=hr.shape[1] / hr.shape[0])
     figure = Figure(figsize=layout.figure_size, dpi=150, facecolor="white")
     overview = layout.overview(figure)

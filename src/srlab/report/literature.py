@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+PROTOCOLS = {
+    "classic": "luma rounded to 8 bit, grey images as they are",
+    "modern": "luma not rounded, grey images turned into RGB first",
+    "other": "a protocol of the source's own",
+    "unknown": "not stated",
+}
+
 
 @dataclass(frozen=True)
 class Published:
     """One published result, as printed: `psnr` in dB and `ssim` are the digits on the page, "" where none are given.
 
     `method` is the key under which this project runs the method, `label` the variant meant, `kind` interpolation,
-    learning, cnn, gan or transformer; `ssim_kind` gauss, daala or "" (not stated).
+    learning, cnn, gan or transformer; `ssim_kind` gauss, daala or "" (not stated); `protocol` a key of PROTOCOLS.
     """
 
     method: str
@@ -25,6 +32,7 @@ class Published:
     psnr: str
     ssim: str
     ssim_kind: str
+    protocol: str
     source: str
 
     def printed(self, metric: str) -> str:
@@ -46,8 +54,10 @@ class Erratum:
 
 
 @lru_cache
-def published() -> tuple[Published, ...]:
-    """All of literature.csv, methods in order of age."""
+def published(protocol: str | None = None) -> tuple[Published, ...]:
+    """All of literature.csv, methods in order of age; with a `protocol` only what was measured under that one."""
+    if protocol is not None:
+        return tuple(row for row in published() if row.protocol == protocol)
     return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in _rows("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 

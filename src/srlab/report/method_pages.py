@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab.errors import SrlabError
+from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.files import read_json, replacing
 from srlab.report.literature import Published, published
 
@@ -25,10 +26,11 @@ BLOCK = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- /figures -->)", re.DOTAL
 
 @dataclass(frozen=True)
 class Measured:
-    """Our figures of one method on one set: PSNR in dB with two decimals, SSIM with four."""
+    """Our figures of one method on one set under one protocol, as printed: PSNR in dB, SSIM."""
 
     method: str
     label: str
+    protocol: str
     scale: int
     set: str
     psnr: str
@@ -37,10 +39,11 @@ class Measured:
 
 def measured_of(metrics: Mapping[str, Any]) -> list[Measured]:
     """The rows of what `evaluation.benchmark.evaluate` returned; sets other than SETS are left out."""
-    label, scale = metrics["label"], metrics["scale"]
+    about, scale = (metrics["method"], metrics["label"]), metrics["scale"]
     return [
-        Measured(metrics["method"], label, scale, name, f"{found['psnr']:.2f}", f"{found['ssim']:.4f}")
-        for name, found in metrics["datasets"].items()
+        Measured(*about, protocol, scale, name, *(METRICS[key].text(found[key]) for key in ("psnr", "ssim")))
+        for protocol, scored in metrics["protocols"].items()
+        for name, found in scored["datasets"].items()
         if name in SETS
     ]
 
@@ -53,18 +56,21 @@ def read_measured(folder: Path) -> list[Measured]:
 
 def block(method: str, measured: Iterable[Measured], literature: Iterable[Published]) -> str:
     """Markdown table of `method` at SCALE on SETS, a line per figure: ours first, then what papers print."""
-    ours = [row for row in measured if (row.method, row.scale) == (method, SCALE)]
+    ours: dict[str, list[Measured]] = {}
+    for row in measured:
+        if (row.method, row.scale) == (method, SCALE):
+            ours.setdefault(f"srlab: {row.label} ({row.protocol})", []).append(row)
     lines = [["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], ["---", *["---:"] * len(SETS)]]
-    if ours:
-        lines.append([f"srlab: {ours[0].label}", *(_cell(ours, name) for name in SETS)])
-    else:
+    lines += [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
+    if not ours:
         lines.append(["srlab: no run with `PROFILE=paper` yet", *[""] * len(SETS)])
-    theirs: dict[tuple[str, str, str], list[Published]] = {}
+    theirs: dict[tuple[str, str, str, str], list[Published]] = {}
     for row in literature:
         if (row.method, row.scale) == (method, SCALE) and row.set in SETS:
-            theirs.setdefault((row.label, row.training, row.ssim_kind), []).append(row)
-    for (label, training, kind), rows in theirs.items():
-        remark = "; another kind of SSIM" if kind == "daala" else ""
+            theirs.setdefault((row.label, row.training, row.ssim_kind, row.protocol), []).append(row)
+    for (label, training, kind, protocol), rows in theirs.items():
+        remark = f"; {protocol}" if protocol else ""
+        remark += "; another kind of SSIM" if kind == "daala" else ""
         lines.append([f"{label} (trained on {training}{remark})", *(_cell(rows, name) for name in SETS)])
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
     return table if theirs else table + "\nNo figure under this protocol was found in print.\n"
@@ -93,7 +99,7 @@ def main(metrics: str, pages: str) -> None:
     with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
-        table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.set)))
+        table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.protocol, row.set)))
     for page in sorted(folder.glob("*.md")):
         if page.name != "README.md":
             page.write_text(fill(page.read_text(), known, published()))

@@ -13,7 +13,7 @@ from srlab.files import replacing
 from srlab.report.figures import comparison_figure, detail_window, training_curves
 from srlab.training.curves import read_history
 
-Metrics = Mapping[str, Any]
+Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns
 
 CAPTIONS = {
     "quality_and_time": "PSNR against time per output megapixel; the line is the Pareto front",
@@ -40,8 +40,7 @@ def comparison(metrics: Sequence[Metrics], store: PairStore, samples: Path, figu
             raise SrlabError(
                 f"{file} is missing: raise evaluate.num_samples in params.yaml, or choose an earlier image"
             )
-        found = one["datasets"][set_name]["images"][image]
-        outputs[one["label"]], scores[one["label"]] = read_image(file), (found["psnr"], found["ssim"])
+        outputs[one["label"]], scores[one["label"]] = read_image(file), one["datasets"][set_name]["images"][image]
     return comparison_figure(hr, outputs, scores, detail_window(hr, int(figure["crop_size"])))
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import SIDE
+from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.metrics.metric import Metric
+from srlab.evaluation.scores import under
 from srlab.report.literature import Published
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
@@ -13,7 +16,8 @@ Cost = Mapping[str, Any]  # what `evaluation.cost.measure` returns
 Paper = Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> method -> metric -> value
 
 NONE = "–"  # a figure that there is not
-METRICS = {"psnr": ("PSNR (dB)", 2), "ssim": ("SSIM", 4)}  # heading and decimals, as in the paper's Table 2
+PAPER = ("psnr", "ssim")  # the metrics of the paper's Table 2, and of what other papers print
+ERA = "classic"  # the protocol of the paper's time
 SSIM_KINDS = {"gauss": "Gaussian", "daala": "daala", "": "not stated"}
 METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan": "SRGAN"}  # the paper's columns
 COSTS: dict[str, Callable[[Cost], str]] = {
@@ -26,6 +30,7 @@ COSTS: dict[str, Callable[[Cost], str]] = {
 
 def summary(
     metrics: Sequence[Metrics],
+    protocol: str,
     paper: Paper,
     notes: Sequence[str],
     published: Sequence[Published] = (),
@@ -33,61 +38,78 @@ def summary(
     titles: Mapping[str, str] | None = None,
     sections: Sequence[str] = (),
 ) -> str:
-    """Markdown page of `evaluate` results, a method per line: our table, the paper's beside it, notes, the protocol.
+    """Markdown page of `evaluate` results, a method per line: our table, the paper's beside it, notes, the protocols.
 
-    `costs` (by method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)";
-    `sections` follow the table.
+    The first table is of `protocol`; what was published stands beside our figures of its own protocol. `costs` (by
+    method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)"; `sections` follow the
+    table.
 
     Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
-    PSNR with two decimals, SSIM with four; the best of a column is bold, and so is every method that prints the same
-    figure. SrlabError if there is nothing to tabulate, or the methods differ in scale, protocol, sets or images.
+    The best of a column is bold, and so is every method that prints the same figure. SrlabError if there is nothing to
+    tabulate, or the methods differ in scale, protocols, sets or images.
     """
-    _require_comparable(metrics)
-    first = metrics[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(metrics, costs or {}, titles or {})]
+    require_comparable(metrics)
+    headline = [under(one, protocol) for one in metrics]
+    first = headline[0]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs or {}, titles or {})]
+    if unchecked := first.get("unchecked"):
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in unchecked.items())
+        parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
     if costs:
         parts.append(_costs_note(costs))
     parts += [*sections, "## The paper's own figures beside ours"]
     shared = [name for name in paper if name in first["datasets"]]
     if shared:
-        parts.append(_beside(metrics, {name: paper[name] for name in shared}))
+        parts.append(_beside([under(one, ERA) for one in metrics], {name: paper[name] for name in shared}))
     else:
         parts += [f"{_joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
     parts += _published_section(metrics, published)
     if notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
-    parts.append(f"Protocol (x{first['scale']}): {first['protocol']}.")
+    words = [f"- {found['protocol']}" for found in metrics[0]["protocols"].values()]
+    parts.append("\n".join([f"Protocols (x{first['scale']}; the first table is {protocol}):", "", *words]))
     return "\n\n".join(parts) + "\n"
 
 
 def rows(metrics: Sequence[Metrics], costs: Mapping[str, Cost]) -> list[dict[str, Any]]:
-    """One {"method", "set", "psnr" in dB, "ssim"} and cost per method and set, unrounded; errors of `summary`."""
-    _require_comparable(metrics)
+    """One {"method", "protocol", "set", metric: value} and cost per method, protocol and set; errors of `summary`."""
+    require_comparable(metrics)
     return [
-        {"method": one["method"], "set": name, "psnr": scores["psnr"], "ssim": scores["ssim"], **costs[one["method"]]}
+        {"method": one["method"], "protocol": protocol, "set": name}
+        | {key: scores[key] for key in METRICS}
+        | dict(costs[one["method"]])
         for one in metrics
-        for name, scores in one["datasets"].items()
+        for protocol, found in one["protocols"].items()
+        for name, scores in found["datasets"].items()
     ]
 
 
-def _require_comparable(metrics: Sequence[Metrics]) -> None:
+def require_comparable(metrics: Sequence[Metrics]) -> None:
     if not metrics:
         raise SrlabError("no evaluation to report: name at least one method and run `dvc repro`")
     for left, right in pairwise(metrics):
-        who = f"{left['method']} and {right['method']}"
-        for key in ("scale", "protocol"):
-            if left[key] != right[key]:
-                raise SrlabError(f"{who} were evaluated with different {key}s: run `dvc repro` to evaluate both again")
-        images = [{name: set(scores["images"]) for name, scores in one["datasets"].items()} for one in (left, right)]
-        if images[0].keys() != images[1].keys():
-            raise SrlabError(f"{who} were evaluated on different sets: run `dvc repro` to evaluate both again")
-        for name in images[0]:
-            if images[0][name] != images[1][name]:
-                raise SrlabError(f"{who} saw different images of {name}: run `dvc repro` to evaluate both again")
+        who, again = f"{left['method']} and {right['method']}", "run `dvc repro` to evaluate both again"
+        if left["scale"] != right["scale"]:
+            raise SrlabError(f"{who} were evaluated with different scales: {again}")
+        (left_words, left_images), (right_words, right_images) = _seen(left), _seen(right)
+        if left_words != right_words:
+            raise SrlabError(f"{who} were evaluated with different protocols: {again}")
+        if left_images.keys() != right_images.keys():
+            raise SrlabError(f"{who} were evaluated on different sets: {again}")
+        for name, images in left_images.items():
+            if images != right_images[name]:
+                raise SrlabError(f"{who} saw different images of {name}: {again}")
     names = [one["method"] for one in metrics]
     if len(set(names)) < len(names):
         raise SrlabError(f"a method is listed twice among {', '.join(names)}: list each once")
+
+
+def _seen(one: Metrics) -> tuple[list[str], dict[str, set[str]]]:
+    """The words of the protocols, and the images of each set."""
+    found = list(one["protocols"].values())
+    images = {name: set(scores["images"]) for name, scores in found[0]["datasets"].items()}
+    return [one["protocol"] for one in found], images
 
 
 def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping[str, str]) -> str:
@@ -95,10 +117,10 @@ def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping
     sets = metrics[0]["datasets"]
     headings, columns = ["Method"], [[one["label"] for one in metrics]]
     for name, scores in sets.items():
-        for metric, (heading, _) in METRICS.items():
+        for key, metric in METRICS.items():
             title = titles.get(name, f"{name} ({_count(len(scores['images']))})")
-            headings.append(f"{title}: {heading}")
-            columns.append(_bold_best([one["datasets"][name][metric] for one in metrics], metric))
+            headings.append(f"{title}: {metric.heading}")
+            columns.append(_bold_best([one["datasets"][name][key] for one in metrics], metric))
     if costs:
         for heading, show in COSTS.items():
             headings.append(heading)
@@ -124,38 +146,45 @@ def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
         for method, published in methods.items():
             label = ours[method]["label"] if method in ours else METHOD_NAMES[method]
             line = [name, label]
-            for metric, (_, decimals) in METRICS.items():
-                line.append(f"{published[metric]:.{decimals}f}")
+            for key in PAPER:
+                metric = METRICS[key]
+                line.append(metric.text(published[key]))
                 if method in ours:
-                    value = ours[method]["datasets"][name][metric]
-                    line += [f"{value:.{decimals}f}", _difference(value, published[metric], decimals)]
+                    value = ours[method]["datasets"][name][key]
+                    line += [metric.text(value), _difference(value, published[key], metric.decimals)]
                 else:
                     line += ["not run", ""]
             lines.append(line)
-    headings = [part for heading, _ in METRICS.values() for part in (f"{heading}: paper", "ours", "ours - paper")]
+    headings = [part for key in PAPER for part in (f"{METRICS[key].heading}: paper", "ours", "ours - paper")]
     return markdown(["Set", "Method", *headings], lines, num_text=2)
 
 
 def _paper_alone(paper: Paper) -> str:
     methods = list(METHOD_NAMES)
     lines = [
-        [name, heading, *_bold_best([paper[name][method][metric] for method in methods], metric)]
+        [name, METRICS[key].heading, *_bold_best([paper[name][method][key] for method in methods], METRICS[key])]
         for name in paper
-        for metric, (heading, _) in METRICS.items()
+        for key in PAPER
     ]
     return markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
 
 
 def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
     """Heading, text and table of the published figures that ours can stand beside; nothing where there is none."""
-    ours = {(one["method"], name): scores for one in metrics for name, scores in one["datasets"].items()}
+    ours = {
+        (one["method"], protocol, name): scores
+        for one in metrics
+        for protocol, found in one["protocols"].items()
+        for name, scores in found["datasets"].items()
+    }
     lines = []
-    for name in metrics[0]["datasets"]:
+    for name in _seen(metrics[0])[1]:
         for row in published:
-            if (row.set, row.scale) == (name, metrics[0]["scale"]) and (row.method, name) in ours:
-                scores = ours[row.method, name]
-                figures = [row.psnr, f"{scores['psnr']:.2f}", row.ssim, f"{scores['ssim']:.4f}"]
-                lines.append([name, row.label, row.training, row.source, SSIM_KINDS[row.ssim_kind], *figures])
+            scores = ours.get((row.method, row.protocol, name))
+            if (row.set, row.scale) == (name, metrics[0]["scale"]) and scores:
+                figures = [cell for key in PAPER for cell in (row.printed(key), METRICS[key].text(scores[key]))]
+                about = [name, row.label, row.training, row.source, row.protocol, SSIM_KINDS[row.ssim_kind]]
+                lines.append([*about, *figures])
     if not lines:
         return []
     headings = [
@@ -163,6 +192,7 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         "Method",
         "Trained on",
         "Source",
+        "Protocol",
         "SSIM",
         "PSNR (dB): published",
         "ours",
@@ -170,16 +200,16 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         "ours",
     ]
     text = (
-        "What other papers print for these methods. Their training sets, and some of their SSIMs, are not ours: "
-        "an SSIM of another kind than Gaussian does not compare."
+        "What other papers print for these methods, beside our figures under the protocol of their era. Their training "
+        "sets, and some of their SSIMs, are not ours: an SSIM of another kind than Gaussian does not compare."
     )
-    return ["## Published figures beside ours", text, markdown(headings, lines, num_text=5)]
+    return ["## Published figures beside ours", text, markdown(headings, lines, num_text=6)]
 
 
-def _bold_best(values: Sequence[float], metric: str) -> list[str]:
+def _bold_best(values: Sequence[float], metric: Metric) -> list[str]:
     # Compared as printed: two cells that read the same must not differ in weight.
-    printed = [f"{value:.{METRICS[metric][1]}f}" for value in values]
-    best = max(printed, key=float)
+    printed = [metric.text(value) for value in values]
+    best = (max if metric.higher_is_better else min)(printed, key=float)
     return [f"**{text}**" if text == best else text for text in printed]
 
 

@@ -1,6 +1,7 @@
 """What a sweep says on the console."""
 
 from srlab.errors import SrlabError
+from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.sweeps.launchers import Result
 from srlab.sweeps.space import Values, describe, overrides
 from srlab.sweeps.study import Asked, Study
@@ -54,7 +55,8 @@ def say_how_it_ended(study: Study) -> None:
 
 
 def _figure(value: float, name: str) -> str:
-    return f"{value:.2f} dB" if name.endswith("psnr") else f"{name} {value:.4g}"
+    metric = METRICS.get(name.rpartition("/")[2])
+    return f"{metric.text(value)} {metric.unit}".strip() if metric and metric.unit else f"{name} {value:.4g}"
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from srlab.training.ledger import Ledger, close_epoch, require_finite, share_sta
 from srlab.training.losses import adversarial_loss, discriminator_loss, r1_penalty
 from srlab.training.recipe import PLAIN, Recipe
 from srlab.training.schedules import Schedule
-from srlab.training.validation import luma_scores
+from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR
 
@@ -106,7 +106,7 @@ class Adversarial(pl.LightningModule):
         with torch.autocast(sr.device.type, enabled=False):
             content = self.content(sr, hr)
         drift = colour_drift(sr, lr, scale).mean()
-        scores = {"val/content": content, "val/colour_drift": drift, **luma_scores(sr, hr, border=scale)}
+        scores = {"val/content": content, "val/colour_drift": drift, **validation_scores(sr, hr, border=scale)}
         self.ledger.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:

@@ -14,7 +14,7 @@ from srlab.training.ledger import Ledger, close_epoch, require_finite, share_sta
 from srlab.training.pixel_losses import Loss, OwnLoss
 from srlab.training.recipe import PLAIN, Recipe
 from srlab.training.schedules import Schedule
-from srlab.training.validation import luma_scores
+from srlab.training.validation import validation_scores
 
 MakeOptimizer = Callable[..., torch.optim.Optimizer]  # called with parameter groups and `lr`
 Pair = tuple[Tensor, Tensor]  # LR and HR
@@ -81,7 +81,7 @@ class Regression(pl.LightningModule):
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
         lr, hr = (luma(image) for image in batch) if self.net.channels == 1 else batch
         sr = self.network.upscale(lr, self.net.scale)  # in full precision, whatever the training runs in
-        scores = {"val/loss": mse_loss(sr, hr), **luma_scores(sr, hr, border=self.net.scale)}
+        scores = {"val/loss": mse_loss(sr, hr), **validation_scores(sr, hr, border=self.net.scale)}
         self.ledger.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:

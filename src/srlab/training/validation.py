@@ -3,13 +3,19 @@
 from torch import Tensor
 
 from srlab.data.colour import luma
-from srlab.evaluation.metrics import psnr, ssim
+from srlab.evaluation.metrics.catalogue import METRICS
 
 
-def luma_scores(sr: Tensor, hr: Tensor, border: int) -> dict[str, Tensor]:
-    """{"val/psnr": dB, "val/ssim"}, scalars, of one SR and HR image (1, C, H, W) in [0, 1], on luma as in the tables.
+def validation_scores(sr: Tensor, hr: Tensor, border: int) -> dict[str, Tensor]:
+    """{"val/<metric>": scalar} of one SR and HR image (1, C, H, W) in [0, 1]; of C = 1 what is measured on luma alone.
 
-    Not rounded to 8 bit, unlike the final evaluation: the last hundredth of a dB does not matter for choosing an epoch.
+    Neither the image nor its luma is rounded to 8 bit, unlike in the final evaluation: the last hundredth of a dB does
+    not matter for choosing an epoch.
     """
-    sr_luma, hr_luma = luma(sr.float().clamp(0, 1)), luma(hr)
-    return {"val/psnr": psnr(sr_luma, hr_luma, border).mean(), "val/ssim": ssim(sr_luma, hr_luma, border).mean()}
+    sr = sr.float().clamp(0, 1)
+    pairs = {"luma": (luma(sr), luma(hr))} | ({"rgb": (sr, hr)} if sr.shape[1] == 3 else {})
+    return {
+        f"val/{name}": metric.measure(*pairs[metric.planes], border).mean()
+        for name, metric in METRICS.items()
+        if metric.planes in pairs
+    }

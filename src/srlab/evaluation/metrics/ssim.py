@@ -1,4 +1,4 @@
-"""PSNR and SSIM of luma images, one value per image: means are taken over values, never over pixels of a batch."""
+"""SSIM on luma."""
 
 import math
 from collections.abc import Sequence
@@ -8,28 +8,12 @@ import torch
 from torch import Tensor
 
 from srlab.errors import SrlabError
+from srlab.evaluation.metrics.metric import Metric, inner, strip_rows
 
 WINDOW, SIGMA = 11, 1.5  # Gaussian window (Wang et al. 2004, sec. III-B)
 BELL = [math.exp(-((tap - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for tap in range(WINDOW)]
 GAUSSIAN = [tap / sum(BELL) for tap in BELL]
 C1, C2 = 0.01**2, 0.03**2  # K1 and K2 of the same section, squared, for L = 1
-
-# An operation on fewer elements than this stays on one core (ATen's grain size). Waiting for the other cores after each
-# of 100 short operations costs a busy machine ten times what they save, so an image is cut into strips that are small
-# enough, and whole strips are shared out. (One core, BSD100: 16 to 19 million pixels a second; kornia: 4 to 5.)
-GRAIN = 32_768
-
-
-def psnr(sr: Tensor, hr: Tensor, border: int) -> Tensor:
-    """PSNR in dB per image, (B,) float64, of (B, 1, H, W) luma in [0, 1], ignoring `border` pixels on each side.
-
-    Identical images give inf. SrlabError if the shapes differ or `border` leaves nothing.
-    Not `kornia.metrics.psnr`: it averages the squared error over the whole batch (images of 20 and 60 dB read 23 dB).
-    """
-    sr, hr = _inner(sr, hr, border, minimum=1)
-    rows = _strip_rows(sr, least=1)
-    errors = [(x - y).square_().sum((1, 2, 3)) for x, y in zip(sr.split(rows, 2), hr.split(rows, 2), strict=True)]
-    return -10 * (torch.stack(errors).sum(0) / sr[0].numel()).log10()
 
 
 def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
@@ -42,7 +26,9 @@ def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     Not `kornia.metrics.ssim`, which gives the same to 1e-15 and takes four times as long: it filters five planes with
     all 121 weights.
     """
-    sr, hr = _inner(sr, hr, border, minimum=WINDOW)
+    sr, hr = inner(sr, hr, border, minimum=WINDOW)
+    if sr.shape[1] != 1:
+        raise SrlabError(f"SSIM takes luma of shape (B, 1, H, W), got {sr.shape[1]} channels: convert first")
     return mean_ssim(sr[:, 0], hr[:, 0], GAUSSIAN, bessel=1.0)
 
 
@@ -54,7 +40,7 @@ def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Ten
     """
     cut = len(taps) - 1
     height, width = x.shape[1:]
-    rows = _strip_rows(x, least=4 * len(taps))  # overlapping by one window: wide images are cut no thinner than this
+    rows = strip_rows(x, least=4 * len(taps))  # overlapping by one window: wide images are cut no thinner than this
     jobs = [(image, top) for image in range(len(x)) for top in range(0, height - cut, rows - cut)]
 
     def strip(job: tuple[int, int]) -> Tensor:
@@ -102,24 +88,4 @@ def _windowed(line: Tensor, width: int, taps: Sequence[float]) -> Tensor:
     return line
 
 
-def _strip_rows(images: Tensor, least: int) -> int:
-    """Rows of a strip of `images` (..., H, W) of fewer than GRAIN elements, but at least `least` rows; on a GPU all."""
-    return max((GRAIN - 1) // images.shape[-1], least) if images.device.type == "cpu" else images.shape[-2]
-
-
-def _inner(sr: Tensor, hr: Tensor, border: int, minimum: int) -> tuple[Tensor, Tensor]:
-    """Both images (B, 1, H - 2 * border, W - 2 * border) in float64."""
-    if sr.shape != hr.shape:
-        raise SrlabError(f"cannot compare images of different shapes: {tuple(sr.shape)} and {tuple(hr.shape)}")
-    if sr.ndim != 4 or sr.shape[1] != 1:
-        raise SrlabError(
-            f"metrics take luma of shape (B, 1, H, W), got {tuple(sr.shape)}: convert with `to_luma` first"
-        )
-    height, width = sr.shape[2:]
-    if min(height, width) < minimum + 2 * border:
-        raise SrlabError(
-            f"an image of {width}x{height} px is too small to score: with a border of {border} px "
-            f"the smallest usable side is {minimum + 2 * border}, so leave the image out of the set"
-        )
-    inside = (..., slice(border, height - border), slice(border, width - border))
-    return sr[inside].double(), hr[inside].double()
+SSIM = Metric("ssim", "SSIM", "", 4, higher_is_better=True, planes="luma", measure=ssim)

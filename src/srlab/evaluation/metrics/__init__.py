@@ -1,0 +1,1 @@
+"""What a super-resolved image is scored by: a file per metric."""
