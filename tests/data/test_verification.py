@@ -236,27 +236,47 @@ def test_a_grey_set_that_was_cropped_is_named_by_its_crop_in_the_title(digests: 
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["verified"]["title"] == "Zoo mod4"
 
 
-# --- Urban100, of which only names are known
+# --- a set of which only names are known
 
 
-def urban(folder: Path, pattern: str, size: tuple[int, int]) -> Path:
-    folder.mkdir()
-    for number in range(1, 101):
-        noise(number, *(size if number == 1 else (16, 16))).save(folder / f"{pattern.format(number)}.png")
-    return folder
+@pytest.fixture
+def names_only(tmp_path: Path) -> str:
+    (tmp_path / "names.json").write_text(json.dumps({"name": "Town", "images": {"img_001": {}, "img_002": {}}}))
+    return str(tmp_path / "names.json")
 
 
 @pytest.mark.parametrize("pattern", ["img_{:03}", "img{:03}", "img_{:03}_SRF_4_HR"])
-def test_urban100_is_checked_by_name(tmp_path: Path, pattern: str) -> None:
-    check = PixelCheck(str(DIGESTS / "urban100.json"))
-    files = check.check(pictures(urban(tmp_path / "u", pattern, (1024, 644))), complete=True)
-    assert [name for name, _ in files] == [f"img_{number:03}" for number in range(1, 101)]
-    assert check.record(100)["by"] == "names"
+def test_names_alone_are_compared_without_signs(names_only: str, tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "u").mkdir()
+    for number in (1, 2):
+        noise(number, 16, 16).save(tmp_path / "u" / f"{pattern.format(number)}.png")
+    assert verified(names_only, tmp_path / "u") == ["img_001", "img_002"]
+
+
+def test_a_set_that_was_checked_by_name_alone_is_titled_so(names_only: str) -> None:
+    assert PixelCheck(names_only).record(2)["title"] == "Town (checked by name alone)"
+
+
+# --- Urban100
+
+
+def test_all_sides_of_urban100_are_multiples_of_4() -> None:
+    images = json.loads((DIGESTS / "urban100.json").read_text())["images"]
+    assert len(images) == 100
+    assert not [name for name, entry in images.items() if entry["width"] % 4 or entry["height"] % 4]
+
+
+def test_a_foreign_picture_named_as_one_of_urban100_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "u").mkdir()
+    noise(1, 1024, 644).save(tmp_path / "u" / "img_001.png")
+    (line,) = refusal(str(DIGESTS / "urban100.json"), tmp_path / "u", complete=False)
+    assert "named as Urban100's img_001, but its pixels are others" in line
 
 
 def test_the_half_size_urban100_is_recognized(tmp_path: Path) -> None:
-    folder = urban(tmp_path / "u", "img_{:03}_SRF_2_HR", (512, 322))
-    (line,) = refusal(str(DIGESTS / "urban100.json"), folder)
+    (tmp_path / "u").mkdir()
+    noise(1, 512, 322).save(tmp_path / "u" / "img_001_SRF_2_HR.png")
+    (line,) = refusal(str(DIGESTS / "urban100.json"), tmp_path / "u", complete=False)
     assert "Urban100's img_001 in the variant half size" in line
 
 
@@ -342,6 +362,12 @@ def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str,
         assert (mine["width"], mine["height"], mine["mode"]) == (entry["width"], entry["height"], entry["mode"])
         if mine["mode"] == "RGB":  # the mirror's digests are over RGB always
             assert mine["sha256"] == entry["pixel_sha256"]
+
+
+@pytest.mark.data
+def test_the_digests_of_urban100_are_those_that_the_mirror_states(mirror: Path) -> None:
+    stated = json.loads((mirror / "urban100_digests.json").read_text())["images"]
+    assert json.loads((DIGESTS / "urban100.json").read_text())["images"] == stated
 
 
 @pytest.mark.data
