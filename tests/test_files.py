@@ -1,5 +1,8 @@
 """Readers see the old file or the new one, and nothing in between."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,15 +61,61 @@ def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path: Path, kind:
 
 
 @both
-def test_what_a_killed_process_left_is_swept_away(tmp_path: Path, kind: str) -> None:
+def test_two_that_write_the_same_do_not_meet_and_the_last_wins(tmp_path: Path, kind: str) -> None:
     target = tmp_path / "target"
+    fill(target, kind, "old")
+    with replacing(target) as first:
+        fill(first, kind, "first")
+        with replacing(target) as second:
+            fill(second, kind, "second")
+        assert text_of(target, kind) == "second"
+    assert text_of(target, kind) == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@both
+def test_what_was_never_made_leaves_the_old_content(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    fill(target, kind, "old")
+    with pytest.raises(FileNotFoundError), replacing(target):
+        pass
+    assert text_of(target, kind) == "old"
+
+
+def test_a_name_of_the_greatest_length_is_written(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 127)  # 254 bytes of 255
     with replacing(target) as temporary:
-        fill(temporary, kind, "new")
-        leftover = temporary
-    fill(leftover, kind, "of a killed process")
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+
+
+REPLACE_FOREVER = """
+import sys
+from pathlib import Path
+from srlab.files import replacing
+for text in iter(int, 1):
+    with replacing(Path(sys.argv[1])) as temporary:
+        temporary.mkdir()
+        for number in range(200):
+            (temporary / str(number)).touch()
+        print(flush=True)
+"""
+
+
+def test_a_kill_leaves_a_whole_folder_or_none_and_what_is_left_is_swept_away(tmp_path: Path) -> None:
+    """At moments on both sides of the renaming."""
+    target = tmp_path / "target"
+    for moment in range(8):
+        command = [sys.executable, "-c", REPLACE_FOREVER, str(target)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            for _ in range(3):
+                process.stdout.readline()
+            time.sleep(moment * 0.0005)
+            process.kill()
+        assert not target.exists() or len(list(target.iterdir())) == 200
     with replacing(target) as temporary:
-        fill(temporary, kind, "newer")
-    assert text_of(target, kind) == "newer"
+        temporary.mkdir()
     assert list(tmp_path.iterdir()) == [target]
 
 

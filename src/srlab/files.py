@@ -1,30 +1,79 @@
 """Files that are either whole or not there."""
 
+import fcntl
+import hashlib
+import itertools
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` (a file or a folder to be made) and rename it to `path` on success.
+    """Yield where `path` (a file or a folder) is to be made, a place beside it, and rename that to `path` on success.
 
-    On any exception, and before the next try after a kill, the half-written sibling is removed: readers see the old
-    content or the new one, nothing in between. Rename is atomic because both lie in one folder.
+    On any exception the old content stays. Readers see the old content or the new one, never a half; a folder, which
+    no system replaces at once, is absent between two renames. Processes that make the same `path` do not meet: each has
+    a place of its own, and the last to finish wins. What a killed process left is removed before the next try.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    _remove(temporary)
+    with _place(path) as place:
+        made = place / path.name
+        yield made
+        made.lstat()  # FileNotFoundError before the old content is touched
+        _swap(made, path, place / "old")
+
+
+@contextmanager
+def _place(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that no other process uses; it is locked, and removed at the end."""
+    key = hashlib.sha256(path.name.encode()).hexdigest()[:12]  # a name near the longest allowed leaves no room
+    places = (path.with_name(f".{key}-{number}.partial") for number in itertools.count())
+    folder, descriptor = next((one, lock) for one in places if (lock := _locked(one)) is not None)
     try:
-        yield temporary
-        if path.is_dir():
-            _remove(path)
-        temporary.replace(path)
+        for left in folder.iterdir():
+            _remove(left)
+        yield folder
     finally:
-        _remove(temporary)
+        shutil.rmtree(folder)
+        os.close(descriptor)
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor of `folder`, made if need be, with a lock on it that ends with the process; None if it is taken."""
+    folder.mkdir(exist_ok=True)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # removed in between
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), folder.stat()):  # else whoever had it has removed it
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _swap(made: Path, path: Path, old: Path) -> None:
+    """Rename `made` to `path`; a folder that is there goes to `old`, also if another process was faster."""
+    while True:
+        if path.is_dir():
+            _remove(old)
+            with suppress(FileNotFoundError):
+                path.rename(old)
+        try:
+            made.replace(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+        else:
+            return
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -39,7 +88,7 @@ def read_json(path: Path) -> Any:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,13 @@ def names(folder: Path) -> list[str]:
 
 
 # --- unpack
+
+
+def test_two_that_unpack_the_same_archive_leave_all_of_it(tmp_path: Path) -> None:
+    archive = saved(tmp_path / "in", zipped({f"{number}.png": b"content" for number in range(100)}))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: unpack(archive, "*", tmp_path / "out"), range(2)))
+    assert len(names(tmp_path)) == 101  # and nothing that is half
 
 
 @pytest.mark.parametrize("packed", FORMATS.values(), ids=FORMATS)

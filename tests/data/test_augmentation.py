@@ -13,7 +13,7 @@ CORNERS = np.array([[1, 2], [3, 4]])[..., None]
 
 
 def manifest(*names: str) -> dict:
-    return {"images": {name: {} for name in names}}
+    return {"images": {name: {"sha256": f"pixels of {name}"} for name in names}}
 
 
 MANY = manifest(*(f"image{i:02}" for i in range(20)))
@@ -122,6 +122,22 @@ def test_a_num_val_that_would_tear_a_group_is_refused() -> None:
         build_index(manifest("a", "b", "c", "d"), "train", 1, 1, 0, groups=[["a", "b"], ["c", "d"]])
 
 
-def test_an_image_in_two_groups_is_refused() -> None:
-    with pytest.raises(SrlabError, match="'a' is in 2 groups"):
-        build_index(manifest("a", "b", "c"), "train", 1, 1, 0, groups=[["a", "b"], ["a", "c"]])
+@given(seed=st.integers(0, 999), num_val=st.integers(3, 10))
+def test_groups_that_share_an_image_stay_together(seed: int, num_val: int) -> None:
+    groups = [["image00", "image07"], ["image07", "image12"]]
+    val = build_index(MANY, "train", num_val, 1, seed, groups=groups)["val"]
+    assert ("image00" in val) == ("image07" in val) == ("image12" in val)
+
+
+@given(seed=st.integers(0, 999), num_val=st.integers(2, 10))
+def test_images_of_equal_pixels_stay_together(seed: int, num_val: int) -> None:
+    twins = {"images": MANY["images"] | {"image07": MANY["images"]["image00"]}}
+    val = build_index(twins, "train", num_val, 1, seed)["val"]
+    assert ("image00" in val) == ("image07" in val)
+
+
+@given(seed=st.integers(0, 999), num_val=st.integers(2, 10))
+def test_a_grey_image_stays_with_the_same_in_rgb(seed: int, num_val: int) -> None:
+    grey = {"image00": {"sha256": "grey"}, "image07": {"sha256": "colour", "as_grey": "grey"}}
+    val = build_index({"images": MANY["images"] | grey}, "train", num_val, 1, seed)["val"]
+    assert ("image00" in val) == ("image07" in val)

@@ -1,6 +1,7 @@
 """A download is whole or an error, whatever the line does: cut, resumed, without ranges, changed, not there."""
 
 import gzip
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,9 +112,15 @@ def test_a_right_checksum_passes(site: Site, tmp_path: Path, checksum: str) -> N
     assert download(site.put("/a.tar", Page(b"content")), tmp_path, checksum).exists()
 
 
+def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again(site: Site, tmp_path: Path) -> None:
+    url, checksum = site.put("/a.tar", Page(b"content")), f"sha256:{hashlib.sha256(b'content').hexdigest()}"
+    download(url, tmp_path, checksum).write_bytes(b"c0ntent")
+    assert download(url, tmp_path, checksum).read_bytes() == b"content"
+
+
 def test_wrong_bytes_do_not_pass_their_checksum_and_are_not_kept(site: Site, tmp_path: Path) -> None:
     url = site.put("/a.tar", Page(b"c0ntent"))
-    with pytest.raises(Unfit, match="the md5 of"):
+    with pytest.raises(Unfit, match="its checksum is md5:"):
         download(url, tmp_path, "md5:9a0364b9e99bb480dd25e1f0284c8555")
     site.put("/a.tar", Page(b"content"))
     assert download(url, tmp_path, "md5:9a0364b9e99bb480dd25e1f0284c8555").read_bytes() == b"content"

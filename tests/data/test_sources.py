@@ -198,6 +198,13 @@ def test_the_manifest_describes_every_picture(tmp_path: Path) -> None:
     }
 
 
+def test_the_manifest_knows_an_rgb_picture_of_equal_channels_as_grey_too(tmp_path: Path) -> None:
+    grey = picture(7, 30, 40, 1)
+    write_png(tmp_path / "in" / "a.png", grey.repeat(3, axis=2))
+    fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "out", 16)
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["images"]["a"]["as_grey"] == pixel_digest(grey)
+
+
 def test_every_unusable_file_is_named_at_once(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "good.png")
     (folder / "empty.png").touch()

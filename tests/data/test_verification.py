@@ -10,34 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from zoo import DIGESTS, cropped, noise, write_zoo
 
-from srlab.data.leaks import LeakCheck
 from srlab.data.sources import Folder, fetch_images, pictures
-from srlab.data.verification import PixelCheck, look, write_digests
+from srlab.data.verification import PixelCheck, write_digests
 from srlab.errors import SrlabError
-
-DIGESTS = Path(__file__).parents[2] / "conf" / "dataset" / "digests"
-SIZES = {
-    "ant": (24, 36),
-    "bee": (27, 39),
-    "cat": (30, 26),
-}  # width, height: each crop of the set differs from the others
-
-
-def noise(seed: int, width: int, height: int, grey: bool = False) -> Image.Image:
-    shape = (height, width) if grey else (height, width, 3)
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
 
 
 @pytest.fixture
 def digests(tmp_path: Path) -> str:
     """Of a set Zoo: ant, bee and cat in RGB, dog in grey; its images lie in tmp_path/zoo."""
-    (tmp_path / "zoo").mkdir()
-    for seed, (name, size) in enumerate(SIZES.items()):
-        noise(seed, *size).save(tmp_path / "zoo" / f"{name}.png")
-    noise(9, 24, 24, grey=True).save(tmp_path / "zoo" / "dog.png")
-    write_digests("Zoo", pictures(tmp_path / "zoo"), "made for a test", tmp_path / "zoo.json")
-    return str(tmp_path / "zoo.json")
+    return write_zoo(tmp_path)
 
 
 def refusal(digests: str, folder: Path, variant: str = "original", complete: bool = True) -> list[str]:
@@ -56,10 +39,6 @@ def resave(folder: Path, change: Callable[[Image.Image], Image.Image], suffix: s
             image.load()
         file.unlink()
         change(image).save(file.with_suffix(suffix))
-
-
-def cropped(step: int) -> Callable[[Image.Image], Image.Image]:
-    return lambda image: image.crop((0, 0, image.width // step * step, image.height // step * step))
 
 
 # --- what passes
@@ -236,89 +215,48 @@ def test_a_grey_set_that_was_cropped_is_named_by_its_crop_in_the_title(digests: 
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["verified"]["title"] == "Zoo mod4"
 
 
-# --- Urban100, of which only names are known
+# --- a set of which only names are known
 
 
-def urban(folder: Path, pattern: str, size: tuple[int, int]) -> Path:
-    folder.mkdir()
-    for number in range(1, 101):
-        noise(number, *(size if number == 1 else (16, 16))).save(folder / f"{pattern.format(number)}.png")
-    return folder
+@pytest.fixture
+def names_only(tmp_path: Path) -> str:
+    (tmp_path / "names.json").write_text(json.dumps({"name": "Town", "images": {"img_001": {}, "img_002": {}}}))
+    return str(tmp_path / "names.json")
 
 
 @pytest.mark.parametrize("pattern", ["img_{:03}", "img{:03}", "img_{:03}_SRF_4_HR"])
-def test_urban100_is_checked_by_name(tmp_path: Path, pattern: str) -> None:
-    check = PixelCheck(str(DIGESTS / "urban100.json"))
-    files = check.check(pictures(urban(tmp_path / "u", pattern, (1024, 644))), complete=True)
-    assert [name for name, _ in files] == [f"img_{number:03}" for number in range(1, 101)]
-    assert check.record(100)["by"] == "names"
+def test_names_alone_are_compared_without_signs(names_only: str, tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "u").mkdir()
+    for number in (1, 2):
+        noise(number, 16, 16).save(tmp_path / "u" / f"{pattern.format(number)}.png")
+    assert verified(names_only, tmp_path / "u") == ["img_001", "img_002"]
+
+
+def test_a_set_that_was_checked_by_name_alone_is_titled_so(names_only: str) -> None:
+    assert PixelCheck(names_only).record(2)["title"] == "Town (checked by name alone)"
+
+
+# --- Urban100
+
+
+def test_all_sides_of_urban100_are_multiples_of_4() -> None:
+    images = json.loads((DIGESTS / "urban100.json").read_text())["images"]
+    assert len(images) == 100
+    assert not [name for name, entry in images.items() if entry["width"] % 4 or entry["height"] % 4]
+
+
+def test_a_foreign_picture_named_as_one_of_urban100_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "u").mkdir()
+    noise(1, 1024, 644).save(tmp_path / "u" / "img_001.png")
+    (line,) = refusal(str(DIGESTS / "urban100.json"), tmp_path / "u", complete=False)
+    assert "named as Urban100's img_001, but its pixels are others" in line
 
 
 def test_the_half_size_urban100_is_recognized(tmp_path: Path) -> None:
-    folder = urban(tmp_path / "u", "img_{:03}_SRF_2_HR", (512, 322))
-    (line,) = refusal(str(DIGESTS / "urban100.json"), folder)
+    (tmp_path / "u").mkdir()
+    noise(1, 512, 322).save(tmp_path / "u" / "img_001_SRF_2_HR.png")
+    (line,) = refusal(str(DIGESTS / "urban100.json"), tmp_path / "u", complete=False)
     assert "Urban100's img_001 in the variant half size" in line
-
-
-# --- leaks
-
-
-def test_training_on_a_test_image_is_refused(digests: str, tmp_path: Path) -> None:
-    (tmp_path / "leaks.json").write_text('{"leaks": []}')
-    cropped(2)(Image.open(tmp_path / "zoo" / "bee.png")).save(tmp_path / "zoo" / "mine.bmp")
-    with pytest.raises(SrlabError) as caught:
-        LeakCheck("train", str(tmp_path), None).check([look("mine", tmp_path / "zoo" / "mine.bmp")], "photos")
-    assert "mine is Zoo's bee (mod2 crop), a test image: leave it out" in str(caught.value)
-
-
-def test_a_grey_test_image_is_found_in_rgb_too(digests: str, tmp_path: Path) -> None:
-    (tmp_path / "leaks.json").write_text('{"leaks": []}')
-    Image.open(tmp_path / "zoo" / "dog.png").convert("RGB").save(tmp_path / "mine.png")
-    with pytest.raises(SrlabError, match="mine is Zoo's dog"):
-        LeakCheck("train", str(tmp_path), None).check([look("mine", tmp_path / "mine.png")], "photos")
-
-
-def test_a_known_leak_is_found_by_its_name_within_its_set(tmp_path: Path) -> None:
-    noise(1, 30, 30).save(tmp_path / "302003.png")
-    with pytest.raises(SrlabError, match="302003 is Set5's woman"):
-        LeakCheck("train", str(DIGESTS), None).check([look("302003", tmp_path / "302003.png")], "BSDS500_train")
-
-
-def test_the_same_name_in_another_set_is_no_leak(tmp_path: Path) -> None:
-    noise(1, 30, 30).save(tmp_path / "302003.png")
-    assert LeakCheck("train", str(DIGESTS), None).check([look("302003", tmp_path / "302003.png")], "holiday") == {}
-
-
-def test_a_leak_allowed_in_words_is_recorded_with_them(tmp_path: Path) -> None:
-    folder = tmp_path / "BSDS200"
-    folder.mkdir()
-    noise(1, 30, 30).save(folder / "302003.png")
-    leaks = LeakCheck("train", str(DIGESTS), "to repeat VDSR's 291 images")
-    fetch_images(Folder(str(folder), None), tmp_path / "out", 16, leaks)
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["leaks"] == {
-        "allowed": "to repeat VDSR's 291 images",
-        "images": {"302003": "Set5's woman (the same photo at another scale)"},
-    }
-
-
-def test_a_leak_stops_fetching_before_anything_is_written(tmp_path: Path) -> None:
-    folder = tmp_path / "BSDS200"
-    folder.mkdir()
-    noise(1, 30, 30).save(folder / "302003.png")
-    with pytest.raises(SrlabError, match="a test image"):
-        fetch_images(Folder(str(folder), None), tmp_path / "out", 16, LeakCheck("train", str(DIGESTS), None))
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_test_set_may_hold_its_own_images(digests: str, tmp_path: Path) -> None:
-    (tmp_path / "leaks.json").write_text('{"leaks": []}')
-    assert LeakCheck("test", str(tmp_path), None).check([look("ant", tmp_path / "zoo" / "ant.png")], "Zoo") == {}
-
-
-@pytest.mark.parametrize("words", [True, "", "yes"])
-def test_leaks_are_allowed_in_words_only(words: object) -> None:
-    with pytest.raises(SrlabError, match="say in words why"):
-        LeakCheck("train", str(DIGESTS), words)  # pyright: ignore[reportArgumentType]
 
 
 # --- the published sets
@@ -342,6 +280,12 @@ def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str,
         assert (mine["width"], mine["height"], mine["mode"]) == (entry["width"], entry["height"], entry["mode"])
         if mine["mode"] == "RGB":  # the mirror's digests are over RGB always
             assert mine["sha256"] == entry["pixel_sha256"]
+
+
+@pytest.mark.data
+def test_the_digests_of_urban100_are_those_that_the_mirror_states(mirror: Path) -> None:
+    stated = json.loads((mirror / "urban100_digests.json").read_text())["images"]
+    assert json.loads((DIGESTS / "urban100.json").read_text())["images"] == stated
 
 
 @pytest.mark.data
@@ -375,10 +319,3 @@ def test_bridge_as_rgb_is_the_one_line_about_set14(mirror: Path, tmp_path: Path)
     resave(tmp_path / "Set14", lambda image: image.convert("RGB"))
     (line,) = refusal(str(DIGESTS / "set14.json"), tmp_path / "Set14")
     assert "Set14's bridge, but a grey image turned into RGB" in line
-
-
-@pytest.mark.data
-def test_the_leaking_photo_is_found_by_its_pixels_in_any_folder(mirror: Path) -> None:
-    photo = look("holiday", mirror / "BSDS500_train" / "302003.jpg")
-    with pytest.raises(SrlabError, match="holiday is Set5's woman"):
-        LeakCheck("train", str(DIGESTS), None).check([photo], "photos")

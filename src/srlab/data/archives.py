@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from filelock import FileLock
+
 from srlab.data.downloads import CACHE_VARIABLE, Unfit, cache_folder, download
 from srlab.data.sources import MIRROR_VARIABLE, Mirror, is_picture, pictures
 from srlab.data.verification import PixelCheck
@@ -92,13 +94,15 @@ class Archive(Mirror):
         url, pattern, checksum = str(home["url"]), str(home["images"]), home.get("checksum")
         key = hashlib.sha256(f"{url} {pattern} {checksum}".encode()).hexdigest()[:10]
         folder = cache_folder() / "images" / f"{self.folder}-{key}"
-        if not folder.is_dir():
-            archive = download(url, cache_folder() / "downloads", checksum)
-            try:
-                unpack(archive, pattern, folder)
-            except Damaged:
-                archive.unlink()  # else the next run would find it in the cache
-                raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # two stages may want the same images at once
+            if not folder.is_dir():
+                archive = download(url, cache_folder() / "downloads", checksum)
+                try:
+                    unpack(archive, pattern, folder)
+                except Damaged:
+                    archive.unlink()  # else the next run would find it in the cache
+                    raise
         return folder
 
 

@@ -5,7 +5,7 @@ alike are the pair that a turned file would have given.
 """
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -61,9 +61,9 @@ def build_index(
     """{"train": [[name, operation], ...], "val": [names], "test": [names]} for the images of a manifest.
 
     Role "train": `num_val` whole images, drawn by `seed`, go to val, the rest to train under the first `operations` (1
-    or 8) OPERATIONS. An image lies on one side only, and so do the images named together in `groups` (stereo pairs;
-    names of other data sets are passed over). Role "test": every image goes to test. SrlabError if the numbers do not
-    fit the manifest.
+    or 8) OPERATIONS. An image lies on one side only, and so do images of equal pixels and those named together in
+    `groups` (stereo pairs; names of other data sets are passed over). Role "test": every image goes to test.
+    SrlabError if the numbers do not fit the manifest.
     """
     names = sorted(manifest["images"])
     if role == "test":
@@ -74,19 +74,26 @@ def build_index(
         raise SrlabError(f"operations is {operations}: use 1 (as they are) or {len(OPERATIONS)} (all turns and flips)")
     if not 0 <= num_val < len(names):
         raise SrlabError(f"num_val is {num_val}, but there are {len(names)} images: leave at least one for training")
-    val = _draw(_units(names, groups), num_val, seed)
+    val = _draw(_units(names, [*groups, *_twins(manifest)]), num_val, seed)
     train = [[name, operation] for name in names if name not in val for operation in range(operations)]
     return {"train": train, "val": sorted(val), "test": []}
 
 
+def _twins(manifest: dict[str, Any]) -> list[list[str]]:
+    """The names of each picture, be it stored as grey or as RGB."""
+    names = defaultdict(list)
+    for name, entry in manifest["images"].items():
+        names[entry.get("as_grey", entry["sha256"])].append(name)
+    return list(names.values())
+
+
 def _units(names: list[str], groups: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The names as units that must not be torn apart."""
-    present = [sorted(set(group) & set(names)) for group in groups]
-    grouped = [name for group in present for name in group]
-    for name, count in Counter(grouped).items():
-        if count > 1:
-            raise SrlabError(f"{name!r} is in {count} groups: merge them in conf/augment.yaml")
-    return [group for group in present if group] + [[name] for name in names if name not in grouped]
+    """The names, sorted, as units that must not be torn apart; groups that share a name are one."""
+    units = {name: {name} for name in names}
+    for group in groups:
+        joined = {name for one in group if one in units for name in units[one]}
+        units |= dict.fromkeys(joined, joined)
+    return sorted({min(unit): sorted(unit) for unit in units.values()}.values())
 
 
 def _draw(units: list[list[str]], num_val: int, seed: int) -> set[str]:

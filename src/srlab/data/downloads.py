@@ -34,7 +34,7 @@ def cache_folder() -> Path:
 
 
 def download(url: str, folder: Path, checksum: str | None, attempts: int = 4, pause: float = 1.0) -> Path:
-    """The file at `url`, in `folder` under a name of its own; nothing is fetched if it lies there already.
+    """The file at `url`, in `folder` under a name of its own; nothing is fetched if it lies there undamaged.
 
     A cut line is resumed by a range request where the server offers that (RFC 9110, section 14), else begun again;
     it ends after `attempts` in a row without progress, `pause` seconds apart, doubled each time. `checksum` is
@@ -43,6 +43,9 @@ def download(url: str, folder: Path, checksum: str | None, attempts: int = 4, pa
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / file_name(url)
     with FileLock(f"{target}.lock"):  # two stages may want the same archive at once
+        if target.exists() and checksum and _digest(target, checksum) != checksum.lower():
+            print(f"note: {target} was damaged since it was downloaded: downloading it again")
+            target.unlink()
         if not target.exists():
             partial = target.with_name(target.name + ".partial")
             _fetch(url, partial, attempts, pause)
@@ -151,9 +154,14 @@ def _require_checksum(path: Path, checksum: str | None) -> None:
     """Unfit, and `path` removed, if its digest is not `checksum`."""
     if checksum is None:
         return
-    algorithm, _, wanted = checksum.partition(":")
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, algorithm).hexdigest()
-    if got != wanted.lower():
+    got = _digest(path, checksum)
+    if got != checksum.lower():
         path.unlink()
-        raise Unfit(f"the {algorithm} of its {_last_part(path.name)} is {got}, not {wanted}")
+        raise Unfit(f"its checksum is {got}, not {checksum}")
+
+
+def _digest(path: Path, like: str) -> str:
+    """The digest of a file in the form of `like`, "md5:<hex>" or "sha256:<hex>"."""
+    algorithm = like.partition(":")[0]
+    with path.open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"

@@ -152,8 +152,9 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
 
     Every picture is decoded first: SrlabError with one line (file and cure) for each that is unusable, has a side
     below `minimum_side` px or is refused by `leaks`, and nothing is written. manifest.json: {"source", "wanted",
-    "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}; where it applies also
-    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`).
+    "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}. Where it applies also
+    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`), and of an RGB picture with equal channels
+    "as_grey", the digest of one of them.
     """
     files = source.files()
     looked: list[Picture] = []
@@ -206,13 +207,14 @@ def is_picture(relative: PurePosixPath) -> bool:
 
 
 def _entry(picture: Picture) -> dict[str, Any]:
-    return {
+    entry: dict[str, Any] = {
         "file": picture.name + picture.path.suffix.lower(),
         "width": picture.width,
         "height": picture.height,
         "channels": picture.channels,
         "sha256": picture.sha256,
     }
+    return entry | ({"as_grey": picture.other} if picture.channels == 3 and picture.other else {})
 
 
 def _note_twins(entries: dict[str, dict[str, Any]]) -> None:

@@ -97,13 +97,14 @@ class PixelCheck:
         """What a manifest says of `given` images that stood the check; "title" is the set's name for tables."""
         partial = f" ({given} of {self.total} images)" if given < self.total else ""
         cropped = f" {self.variant}" if self.variant != ORIGINAL else ""
+        by_name = "" if self.has_pixels else " (checked by name alone)"
         return {
             "set": self.name,
             "variant": self.variant,
             "images": self.total,
             "given": given,
             "by": "pixels" if self.has_pixels else "names",
-            "title": f"{self.name}{cropped}{partial}",
+            "title": f"{self.name}{cropped}{partial}{by_name}",
         }
 
     def check(self, files: Sequence[tuple[str, Path]], *, complete: bool) -> list[tuple[str, Path]]:

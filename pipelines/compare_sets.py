@@ -1,0 +1,22 @@
+"""Stage compare_sets: refuse to train on what a test set of this run shows, by the pixels of all sets."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from srlab.stage import output_folder, stage
+
+
+@stage("compare_sets")
+def main(cfg: DictConfig) -> None:
+    from srlab.data.leaks import compare_sets, write_comparison
+    from srlab.files import read_json
+
+    manifests = {
+        name: read_json(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
+    }
+    write_comparison(compare_sets(cfg.datasets, manifests), output_folder() / "comparison")
+
+
+if __name__ == "__main__":
+    main()
