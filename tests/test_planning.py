@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from srlab import planning
+from srlab import machine, planning
 from srlab.cli import main
 from srlab.errors import SrlabError
 from srlab.planning import in_a_process, plan
@@ -100,7 +100,7 @@ def test_one_failure_leaves_the_others_their_lines(capsys: pytest.CaptureFixture
 def test_a_busy_machine_is_named(
     load: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(planning.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (load, 0.0, 0.0))
     plan("smoke", ["espcn"], [], 20, Prober())
     assert ("a load of 3.2 on" in capsys.readouterr().out) == (load > 1)
 

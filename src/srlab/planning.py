@@ -1,6 +1,5 @@
 """`srlab plan`: what the trainings of a profile take on this machine, seen from some steps of each of them."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -20,12 +19,12 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
 from srlab.forecast import Outlook, report
+from srlab.machine import MACHINE_BUSY, others_at_work
 from srlab.progress import track
 from srlab.stage import ROOT
 from srlab.training.probed import PROBED, TRAINING, Probed, Training
 
 CONF, PARAMS = ROOT / "conf", Path("params.yaml")
-BUSY = 1.0  # load average from which on somebody else is at work, and times are not those of the machine
 
 Probe = Callable[[Training], Probed]  # SrlabError if it fails
 
@@ -45,15 +44,15 @@ def plan(profile: str | None, only: Sequence[str], overrides: Sequence[str], num
     if num_steps < 1:
         raise SrlabError(f"a probe of {num_steps} steps measures nothing: give --steps 1 or more")
     trainer, found = configs(profile, only, overrides)
-    load, outlooks, failures = os.getloadavg()[0], [], {}
+    load, outlooks, failures = others_at_work(), [], {}
     for name, cfg in track(found.items(), f"probing {_counted(len(found))}", len(found)):
         try:
             outlooks.append(_outlook(cfg, num_steps, probe(training_of(cfg, num_steps))))
         except SrlabError as error:
             failures[name] = str(error)
     title = f"{f'Profile {profile}' if profile else PARAMS}, conf/trainer/{trainer}.yaml"
-    if load > BUSY:
-        title += f"; other programs slowed it down (a load of {load:.1f} on {os.cpu_count()} cores before it began)"
+    if load:
+        title += f"; {MACHINE_BUSY}, other programs slowed it down ({load} before it began)"
     print(report(title, outlooks, failures), end="", flush=True)
     if failures:
         raise SrlabError(f"{', '.join(failures)} could not be probed, see above")

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from srlab.data.colour import rgb_to_ycbcr
 from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.evaluation.cost import MultiplyAdds
 from srlab.examples import upscaler
 from srlab.examples.anchored import Anchored
 from srlab.examples.dictionary import save_dictionary
@@ -86,6 +88,16 @@ def test_methods_are_upscalers(build, tmp_path: Path) -> None:
     area = 36
     per_atom = area * DIMENSIONS if build is METHODS["anr"] else area
     assert method.num_parameters == 4 * area * DIMENSIONS + ATOMS * DIMENSIONS + ATOMS * per_atom
+
+
+@every_method
+def test_multiply_adds_are_those_that_torch_itself_counts(build, tmp_path: Path) -> None:
+    method, image = built(build, tmp_path, 2), picture(1)
+    with FlopCounterMode(display=False) as torchs:
+        method.upscale(image, 2)
+    with MultiplyAdds() as counter:
+        method.upscale(image, 2)
+    assert counter.total == torchs.get_total_flops() / 2 > 0
 
 
 @every_method

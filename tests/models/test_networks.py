@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.color import rgb2ycbcr
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.evaluation.cost import MultiplyAdds
 from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
@@ -136,6 +138,21 @@ def test_upscale_refuses_another_scale(build: Callable[[int], Network]) -> None:
 def test_upscale_refuses_what_is_no_batch_of_images(shape: tuple[int, ...]) -> None:
     with pytest.raises(SrlabError, match=r"\(B, 1, h, w\) or \(B, 3, h, w\)"):
         ESPCN(2).upscale(torch.zeros(shape), 2)
+
+
+@every_network
+def test_multiply_adds_are_those_that_torch_itself_counts(build: Callable[[int], Network]) -> None:
+    net, image = build(2), picture(1)
+    with FlopCounterMode(display=False) as torchs:
+        net.upscale(image, 2)
+    with MultiplyAdds() as counter:
+        net.upscale(image, 2)
+    assert counter.total == torchs.get_total_flops() / 2 > 0
+
+
+def test_upscale_refuses_an_image_on_another_device() -> None:
+    with pytest.raises(SrlabError, match="Enlarge is on cpu, the image on meta: move one of them"):
+        Enlarge(2, 1).upscale(torch.rand(1, 1, 8, 8, device="meta"), 2)
 
 
 def test_a_luma_network_is_given_scikit_images_luma() -> None:

@@ -48,7 +48,7 @@ def test_metrics_have_the_documented_form(smoke: Workspace, method: str) -> None
 def test_costs_have_the_documented_form(smoke: Workspace, method: str) -> None:
     cost = smoke.read_json(f"reports/costs/{method}.json")
     assert (cost["num_parameters"] > 0) == (method in LEARNED)
-    assert cost["ms_per_megapixel"] > 0
+    assert (cost["ms_per_megapixel"] is None) == (cost["remark"] == "machine busy")
     assert "thread" in cost["device"] or "NVIDIA" in cost["device"]
 
 
@@ -132,7 +132,7 @@ def test_a_methods_run_has_the_test_metrics_and_the_cost(store: Store, smoke: Wo
     found = smoke.read_json(f"reports/metrics/{name}.json")["protocols"]["modern"]["datasets"]["heldout"]
     metrics = store.runs[name].data.metrics
     assert (metrics["modern/heldout/psnr"], metrics["modern/heldout/ssim"]) == (found["psnr"], found["ssim"])
-    assert metrics["cost/ms_per_megapixel"] == smoke.read_json(f"reports/costs/{name}.json")["ms_per_megapixel"]
+    assert metrics.get("cost/ms_per_megapixel") == smoke.read_json(f"reports/costs/{name}.json")["ms_per_megapixel"]
 
 
 def test_a_dictionarys_run_has_its_learning_and_the_file(store: Store, smoke: Workspace, tmp_path: Path) -> None:

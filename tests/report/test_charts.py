@@ -47,6 +47,12 @@ def test_every_method_is_a_labelled_point() -> None:
     assert figure.axes[0].get_xscale() == "log"
 
 
+@pytest.mark.parametrize("busy", [["A+"], list(METHODS)], ids=["one", "all"])
+def test_a_method_without_a_time_is_no_point(busy: list[str]) -> None:
+    costs = COSTS | {label.lower(): {"ms_per_megapixel": None} for label in busy}
+    assert sorted(texts(quality_and_time(METRICS, costs, "Set5"))) == sorted(set(METHODS) - set(busy))
+
+
 def test_points_have_short_names_that_tell_them_apart() -> None:
     labels = ["SRGAN (MSE content, 4 blocks)", "SRGAN (alpha 0.5, MSE content, 4 blocks)", "VDSR (8 layers)", "A+"]
     methods = [one(label, "Learning", 28.0 + index) for index, label in enumerate(labels)]

@@ -31,14 +31,18 @@ COSTS = {
         "multiply_adds": None,
         "ms_per_megapixel": 4.126,
         "peak_bytes": None,
+        "remark": "",
         "device": "a CPU, 1 thread",
+        "libraries": "torch 2.13.0, numpy 2.5.0",
     },
     "srcnn": {
         "num_parameters": 57281,
         "multiply_adds": 52_713_676_800,
         "ms_per_megapixel": 1234.5,
         "peak_bytes": 81_920_000,
+        "remark": "",
         "device": "a CPU, 1 thread",
+        "libraries": "torch 2.13.0, numpy 2.5.0",
     },
 }
 BICUBIC, SRCNN = result("bicubic", 28.4189, 0.81024), result("srcnn", 30.0749, 0.8)
@@ -99,7 +103,13 @@ def test_costs_are_columns_and_what_is_not_known_is_a_dash() -> None:
         ["–", "–", "4.13", "–"],
         ["57,281", "52.7", "1,230", "81.9"],
     ]
-    assert text.count("measured on a CPU, 1 thread with an output of") == 1
+    assert text.count("Measured on a CPU, 1 thread (torch 2.13.0, numpy 2.5.0) with an output of") == 1
+
+
+def test_a_time_that_others_disturbed_is_no_figure() -> None:
+    disturbed = COSTS | {"srcnn": COSTS["srcnn"] | {"ms_per_megapixel": None, "remark": "machine busy"}}
+    text = page([BICUBIC, SRCNN], costs=disturbed)
+    assert [line[5] for line in ours(text)] == ["ms / MPix", "4.13", "machine busy"]
 
 
 def test_a_set_is_called_by_its_title() -> None:

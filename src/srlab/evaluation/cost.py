@@ -6,71 +6,112 @@ is made of those, however they are computed: it has none to show.
 """
 
 import ctypes
-import platform
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.overrides import TorchFunctionMode
 
+from srlab.machine import MACHINE_BUSY, fastest, processor
 from srlab.models.network import Upscaler
 
 SIDE = 384  # px of the measured output: a multiple of every scale (2, 3, 4, 8), seconds for the slowest network
 REFERENCE = 1280 * 720  # px of the output that multiply-adds are stated for
-ENOUGH = 0.5  # seconds of runs after which the median is stable
-FEWEST, MOST = 3, 50  # runs
+CHANNELS, HEIGHT = 32, 64  # of a 3x3 convolution, a millisecond of work and as much memory as fits in a cache
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc(5): "writing 5 resets the peak resident set size"
 
 
 def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any]:
-    """Cost of `method` on a grey image that gives SIDE x SIDE pixels, the case that the scores on luma are made of.
+    """Cost of `method`, moved to `device`, on a grey image that gives SIDE x SIDE pixels: the case of scores on luma.
 
     {"num_parameters": learned numbers, "multiply_adds": for 1280x720, None of a method that learns nothing,
-    "ms_per_megapixel": median milliseconds per million output pixels, "peak_bytes": memory above what was in use
-    before the call, or None where the system does not tell, "device": what ran it}.
+    "ms_per_megapixel": milliseconds per million output pixels of the fastest undisturbed run, None if there was none,
+    "remark": MACHINE_BUSY then, else "", "peak_bytes": memory above what was in use before the call, or None where the
+    system does not tell, "device": what ran it, of a CPU with its threads, "libraries": their versions}.
     """
+    if hasattr(method, "to"):
+        method.to(device)  # pyright: ignore[reportAttributeAccessIssue]: interpolations have no `to`
     lr = torch.rand(1, 1, SIDE // scale, SIDE // scale, generator=torch.Generator().manual_seed(0)).to(device)
-
-    def run() -> None:
-        method.upscale(lr, scale)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
+    run = partial(_run, partial(method.upscale, lr, scale), device)
     counted = count_multiply_adds(method, lr, scale)  # the first run also warms caches and libraries up
     peak = _peak_memory(run, device)
-    seconds = _seconds(run)
+    # A thread that waits for a GPU may sleep or not: what it computed says nothing there.
+    cpu = time.perf_counter if device.type == "cuda" else time.thread_time
+    seconds = fastest(run, partial(_run, _reference(device), device), wall=time.perf_counter, cpu=cpu)
     return {
         "num_parameters": method.num_parameters,
         "multiply_adds": counted if method.num_parameters else None,
-        "ms_per_megapixel": median(seconds) * 1e3 / (SIDE * SIDE / 1e6),
+        "ms_per_megapixel": None if seconds is None else seconds * 1e3 / (SIDE * SIDE / 1e6),
+        "remark": MACHINE_BUSY if seconds is None else "",
         "peak_bytes": peak,
         "device": _name(device),
+        "libraries": _libraries(device),
     }
 
 
 def count_multiply_adds(method: Upscaler, lr: Tensor, scale: int) -> int:
     """Multiply-adds of one call on `lr` (1, C, h, w), carried over to an output of 1280x720 pixels."""
-    with FlopCounterMode(display=False) as counter:
+    with MultiplyAdds() as counter:
         method.upscale(lr, scale)
     height, width = lr.shape[-2:]
-    return round(counter.get_total_flops() / 2 * REFERENCE / (height * width * scale * scale))
+    return round(counter.total * REFERENCE / (height * width * scale * scale))
 
 
-def _seconds(run: Callable[[], None]) -> list[float]:
-    """Seconds of each of several runs; of one run where that takes long enough to be exact by itself."""
-    seconds: list[float] = []
-    while len(seconds) < MOST and (sum(seconds) < ENOUGH or (len(seconds) < FEWEST and sum(seconds) < 10 * ENOUGH)):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+class MultiplyAdds(TorchFunctionMode):
+    """Counts them while it is entered, in `total`. Compiled and scripted code is not seen.
+
+    torch's own FlopCounterMode finds the same, and imports a compiler to do so: half a second of every evaluation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if per_value := COUNTED.get(getattr(func, "__name__", "")):
+            self.total += per_value(result, *args[:2])
+        return result
+
+
+# Of the functions that a model can call: output, first and second operand -> multiply-adds.
+def _convolution(out: Tensor, x: Tensor, weight: Tensor) -> int:
+    return out.numel() * weight[0].numel()
+
+
+def _transposed(out: Tensor, x: Tensor, weight: Tensor) -> int:
+    return x.numel() * weight[0].numel()
+
+
+def _product(out: Tensor, x: Tensor, other: Tensor) -> int:
+    return out.numel() * x.shape[-1]
+
+
+COUNTED: dict[str, Callable[[Tensor, Tensor, Tensor], int]] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed),
+    **dict.fromkeys(("matmul", "__matmul__", "mm", "bmm", "linear"), _product),
+}
+
+
+def _run(call: Callable[[], Any], device: torch.device) -> None:
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _reference(device: torch.device) -> Callable[[], Tensor]:
+    """Work of known size, to tell a busy machine by: a convolution."""
+    x = torch.ones(1, CHANNELS, HEIGHT, HEIGHT, device=device)
+    return partial(torch.conv2d, x, torch.ones(CHANNELS, CHANNELS, 3, 3, device=device))
 
 
 def _peak_memory(run: Callable[[], None], device: torch.device) -> int | None:
@@ -102,12 +143,10 @@ def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def _processor() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.machine()
+def _libraries(device: torch.device) -> str:
+    """Those that a time depends on, with their versions."""
+    found = f"torch {torch.__version__}, numpy {version('numpy')}"
+    return f"{found}, cuDNN {torch.backends.cudnn.version()}" if device.type == "cuda" else found

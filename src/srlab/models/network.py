@@ -61,12 +61,13 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
-        """(B, C, h, w) in [0, 1] to (B, C, h*scale, w*scale) in [0, 1] on the device and in the dtype of `lr`.
+        """(B, C, h, w) in [0, 1] to (B, C, h*scale, w*scale) in [0, 1] in the dtype of `lr`.
 
         A luma network gets the luma of a colour image and leaves the chroma to bicubic interpolation, as the authors of
         SRCNN and ESPCN do; an RGB network gets a grey image as R = G = B.
         Runs in eval mode and in the precision of the weights whatever autocast is on around it, so that a score never
-        depends on how the network was trained. SrlabError for another scale or other channels.
+        depends on how the network was trained. SrlabError for another scale, other channels or another device than the
+        network's.
         """
         if scale != self.scale:
             name = type(self).__name__
@@ -93,10 +94,12 @@ class Network(nn.Module):
         return ycbcr_to_rgb(torch.cat([y, cbcr], dim=1))
 
     def _with_own_weights(self, lr: Tensor) -> Tensor:
-        """`forward` where the weights are, in their precision; back on the device and in the dtype of `lr`."""
+        """`forward` in the precision of the weights; back in the dtype of `lr`."""
         weight = next(self.parameters())
+        if weight.device != lr.device:
+            raise SrlabError(f"{type(self).__name__} is on {weight.device}, the image on {lr.device}: move one of them")
         with torch.autocast(weight.device.type, enabled=False):
-            return self(lr.to(weight.device, weight.dtype)).to(lr.device, lr.dtype)
+            return self(lr.to(weight.dtype)).to(lr.dtype)
 
 
 def half_squared_error(sr: Tensor, hr: Tensor) -> Tensor:

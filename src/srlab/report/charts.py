@@ -31,14 +31,23 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     """Mean PSNR (dB) on `set_name` against milliseconds per output megapixel (log axis), the Pareto front as a line.
 
     A method lies on the front if no other is both at least as fast and better, or faster and at least as good.
+    One without a time, since the machine was busy, has no point.
     """
+    metrics = [one for one in metrics if costs[one["method"]]["ms_per_megapixel"] is not None]
     figure = Figure(figsize=(10, 6), dpi=150, facecolor="white", layout="constrained")
     axes = figure.subplots()
     times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
     values = [one["datasets"][set_name]["psnr"] for one in metrics]
     front = pareto_front(times, values)
     steps = sorted((times[index], values[index]) for index in front)
-    axes.plot(*zip(*steps, strict=True), drawstyle="steps-post", color="#b0b0b0", linewidth=1.4, zorder=1)
+    axes.plot(
+        [time for time, _ in steps],
+        [value for _, value in steps],
+        drawstyle="steps-post",
+        color="#b0b0b0",
+        linewidth=1.4,
+        zorder=1,
+    )
     colours = _branch_colours(metrics)
     for trunk, colour in colours.items():
         own = [index for index, one in enumerate(metrics) if _trunk(one) == trunk]
@@ -53,7 +62,8 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     axes.tick_params(which="both", labelsize=8.5, colors=FAINT, length=3)
     axes.grid(color="#ececec", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    if metrics:
+        axes.legend(frameon=False, fontsize=9, loc="lower right")
     figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
     _label_points(axes, times, values, _short_names([one["label"] for one in metrics]), front)
     return figure
@@ -148,7 +158,7 @@ def _label_points(
     axes: Axes, times: Sequence[float], values: Sequence[float], labels: Sequence[str], front: Sequence[int]
 ) -> None:
     """Write each label beside its point, in the first of PLACES where it covers no other label and no point."""
-    points = axes.transData.transform(list(zip(times, values, strict=True)))
+    points = axes.transData.transform(np.array([times, values]).T)
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
     from_left: list[int] = np.argsort(points[:, 0]).tolist()
     for index in from_left:

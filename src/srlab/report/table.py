@@ -9,6 +9,7 @@ from srlab.evaluation.cost import SIDE
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
+from srlab.machine import MACHINE_BUSY
 from srlab.report.literature import Published
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
@@ -23,7 +24,7 @@ METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan
 COSTS: dict[str, Callable[[Cost], str]] = {
     "Parameters": lambda cost: f"{cost['num_parameters']:,}" if cost["num_parameters"] else NONE,
     "Multiply-adds (G)": lambda cost: _significant(cost["multiply_adds"], 1e9),
-    "ms / MPix": lambda cost: _significant(cost["ms_per_megapixel"], 1),
+    "ms / MPix": lambda cost: cost["remark"] or _significant(cost["ms_per_megapixel"], 1),
     "Peak memory (MB)": lambda cost: _significant(cost["peak_bytes"], 1e6),
 }
 
@@ -129,12 +130,13 @@ def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping
 
 
 def _costs_note(costs: Mapping[str, Cost]) -> str:
-    devices = list(dict.fromkeys(cost["device"] for cost in costs.values()))
+    devices = list(dict.fromkeys(f"{cost['device']} ({cost['libraries']})" for cost in costs.values()))
     return (
         "Cost, for luma: learned numbers; multiply-adds of convolutions and matrix products for an output of 1280x720 "
         "(interpolation, activations and sorting are not counted, nor is a method that learns nothing); time per "
-        "million output pixels, and memory at the peak beyond what was in use before, measured on "
-        f"{_joined(devices)} with an output of {SIDE}x{SIDE}."
+        f"million output pixels, of the fastest run that nothing disturbed ({MACHINE_BUSY}: there was none); and "
+        "memory at the peak beyond what was in use before. "
+        f"Measured on {_joined(devices)} with an output of {SIDE}x{SIDE}."
     )
 
 

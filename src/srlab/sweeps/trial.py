@@ -12,6 +12,7 @@ import torch
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import measure
 from srlab.files import read_json, write_json
+from srlab.machine import MACHINE_BUSY
 from srlab.training.curves import Row
 from srlab.training.fit import Fitted, Watcher
 from srlab.training.resume import Ended
@@ -105,6 +106,8 @@ class Trial:
         if set(self.objectives) & set(COSTS):
             costs = measure(_Method(network), network.scale, torch.device("cpu"))
         values = [costs[name] if name in COSTS else _of(row, name) for name in self.objectives]
+        if None in values:
+            raise SrlabError(f"{MACHINE_BUSY}, no ms_per_megapixel: start the sweep again later, or take multiply_adds")
         return [float(value) for value in values]
 
 

@@ -1,0 +1,76 @@
+"""What computes here, and whether others keep it from doing so."""
+
+import os
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+MACHINE_BUSY = "machine busy"  # in place of a time that would say more about others than about what was measured
+BUSY = 1.0  # load average from which on somebody else is at work, before anything of ours runs
+LEAST_SHARE = 0.95  # of a round's wall time that its thread must have computed; a core of one's own gives 0.99
+SPREAD = 1.15  # times its fastest round that work of known size may take before and after what is measured
+ENOUGH, PATIENCE = 0.5, 10.0  # seconds of runs after which the fastest is found; after which one gives up
+FEWEST, MOST = 3, 300  # rounds
+
+Clock = Callable[[], float]
+
+
+def others_at_work() -> str:
+    """What slows down whatever is begun now, as in "a load of 3.2 on 2 cores"; "" on a quiet machine."""
+    load = os.getloadavg()[0]
+    return f"a load of {load:.1f} on {os.cpu_count()} cores" if load > BUSY else ""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds of a run, of the reference before and after it, and the share of all three that the thread computed."""
+
+    seconds: float
+    before: float
+    after: float
+    share: float
+
+
+def fastest(run: Callable[[], None], reference: Callable[[], None], *, wall: Clock, cpu: Clock) -> float | None:
+    """Seconds of the fastest undisturbed `run`; None where the machine is too busy to tell.
+
+    Each round runs `reference`, work of always the same size, before and after `run`. A round counts if its thread
+    was not kept waiting (`cpu` against `wall`) and the reference was about as fast as in the best of all rounds: so
+    noticed are other programs, and a clock or a host that slows down. All of the rounds must count where they are few,
+    FEWEST where they are many.
+    """
+    rounds: list[Round] = []
+    run()
+    before = _timed(reference, wall, cpu)
+    while True:
+        timed = (before, _timed(run, wall, cpu), after := _timed(reference, wall, cpu))
+        share = sum(computed for _, computed in timed) / sum(seconds for seconds, _ in timed)
+        rounds.append(Round(timed[1][0], before[0], after[0], share))
+        before, spent, quiet = after, sum(one.seconds for one in rounds), _undisturbed(rounds)
+        if len(quiet) >= FEWEST and (spent >= ENOUGH or len(rounds) >= MOST):
+            return min(quiet)
+        if spent >= PATIENCE or len(rounds) >= MOST:
+            return min(quiet) if len(quiet) == len(rounds) else None
+
+
+def _undisturbed(rounds: list[Round]) -> list[float]:
+    limit = SPREAD * min(min(one.before, one.after) for one in rounds)
+    return [one.seconds for one in rounds if one.share >= LEAST_SHARE and max(one.before, one.after) <= limit]
+
+
+def _timed(run: Callable[[], None], wall: Clock, cpu: Clock) -> tuple[float, float]:
+    """Seconds of `run` by the two clocks."""
+    start, began = wall(), cpu()
+    run()
+    return wall() - start, cpu() - began
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()
