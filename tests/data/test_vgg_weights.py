@@ -46,8 +46,18 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def fetched(tmp_path: Path) -> Path:
     VGG19Weights().fetch(tmp_path / "out")
     file = weights_file(tmp_path / "out")
-    assert read_json(tmp_path / "out/weights.json") == {"file": file.name}
+    assert read_json(tmp_path / "out/weights.json")["file"] == file.name
     return file
+
+
+@pytest.mark.parametrize(("name", "convention"), [("mine.npz", "caffe"), ("mine.pth", "torchvision")])
+def test_the_convention_of_the_weights_is_noted(
+    name: str, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"mine")
+    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / name))
+    fetched(tmp_path)
+    assert read_json(tmp_path / "out/weights.json")["convention"] == convention
 
 
 def test_the_file_that_is_named_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

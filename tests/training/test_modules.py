@@ -43,9 +43,10 @@ class Watched(Adversarial):
         return {name.split(".")[0] for name, value in self.snapshot().items() if not value.equal(self.before[name])}
 
 
-def gan(kind: type[Adversarial] = Adversarial, lr: float = 1e-3) -> Any:
+def gan(kind: type[Adversarial] = Adversarial, lr: float = 1e-3, **changes: Any) -> Any:
     torch.manual_seed(0)
-    return kind(SRResNet(2, 1, 4), Discriminator(16, 2), MSEContent(), 1e-3, lr, lr, steady, Alarms(1, 255, 99))
+    networks = SRResNet(2, 1, 4), Discriminator(16, 2)
+    return kind(*networks, MSEContent(), 1e-3, lr, lr, steady, Alarms(1, 255, 99), **changes)
 
 
 def rows(module: Any, data: PairData, work: Path, epochs: int) -> list[dict[str, float]]:
@@ -99,12 +100,21 @@ def test_the_generator_learns_the_content(data: Callable[..., PairData], tmp_pat
     assert history[-1]["train/content"] < history[0]["train/content"] / 2
 
 
-def test_the_generator_s_loss_is_content_plus_weighted_adversarial(
-    data: Callable[..., PairData], tmp_path: Path
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_the_generator_s_loss_is_weighted_content_plus_weighted_adversarial(
+    weight: float, data: Callable[..., PairData], tmp_path: Path
 ) -> None:
-    (row,) = rows(gan(), data(), tmp_path, 1)
-    # float32 sums of two numbers near 1
-    assert row["train/loss"] == pytest.approx(row["train/content"] + 1e-3 * row["train/adversarial"], rel=1e-5)
+    (row,) = rows(gan(content_weight=weight), data(), tmp_path, 1)
+    expected = weight * row["train/content"] + 1e-3 * row["train/adversarial"]
+    assert row["train/loss"] == pytest.approx(expected, rel=1e-5)  # float32 sums of two numbers near 1
+
+
+def test_content_is_logged_without_its_weight(data: Callable[..., PairData], tmp_path: Path) -> None:
+    """So that trainings with several weights can be compared."""
+    one, other = (
+        rows(gan(content_weight=weight, lr=1e-30), data(), tmp_path / str(weight), 1)[0] for weight in (1.0, 0.25)
+    )
+    assert (one["train/content"], one["val/content"]) == (other["train/content"], other["val/content"])
 
 
 def test_a_row_of_adversarial_training_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:

@@ -31,13 +31,18 @@ class VGG19Weights:
     """
 
     def fetch(self, folder: Path) -> None:
-        """Copy the file into `folder`; `weights.json` names it. SrlabError, naming the ways, if there is none."""
+        """Copy the file into `folder`; `weights.json` names it and the convention that it is read by.
+
+        "caffe" or "torchvision": two trainings of VGG-19, whose features differ. SrlabError, naming the ways, if there
+        is no file.
+        """
         file = self._find()
         name = f"vgg19{file.suffix}"
         with replacing(folder) as temporary:
             temporary.mkdir()
             shutil.copyfile(file, temporary / name)
-            write_json(temporary / "weights.json", {"file": name})
+            convention = "caffe" if file.suffix == ".npz" else "torchvision"  # as `srlab.models.vgg` reads them
+            write_json(temporary / "weights.json", {"file": name, "convention": convention})
 
     def _find(self) -> Path:
         named, mirror = os.environ.get("SRLAB_VGG19"), os.environ.get("SRLAB_DATASETS")

@@ -19,7 +19,7 @@ Pair = tuple[Tensor, Tensor]  # LR and HR
 
 
 class Adversarial(pl.LightningModule):
-    """Content loss + weight * adversarial loss for the generator, log loss for the discriminator, alternately.
+    """Weighted content loss + weighted adversarial loss for the generator, log loss for the discriminator, alternately.
 
     Ledig et al. 2017, sec. 2.2 and 3.2: one step each per batch, generator pre-trained by MSE (its weights are in
     `generator` already). RGB (B, 3, H, W) in [0, 1]. Manual optimization, because Lightning's automatic one has a
@@ -30,7 +30,8 @@ class Adversarial(pl.LightningModule):
     nearest to the pre-trained generator. With MSE content the two choose the same.
 
     Args:
-        content: loss (SR, HR) -> scalar.
+        content: loss (SR, HR) -> scalar; logged as it is.
+        content_weight: brings `content` to the scale that `adversarial_weight` is relative to.
         adversarial_weight: 1e-3 in the paper (eq. 3).
         lr: Adam's first learning rate of the generator (1e-4 in the paper).
         discriminator_lr: that of the discriminator (the same in the paper).
@@ -57,6 +58,7 @@ class Adversarial(pl.LightningModule):
         label_smoothing: float = 0.0,
         r1: float = 0.0,
         recipe: Recipe = PLAIN,
+        content_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1 or r1 < 0:
@@ -67,7 +69,8 @@ class Adversarial(pl.LightningModule):
         self.automatic_optimization = False
         self.strict_loading = False  # a loss network's weights are not in the checkpoint
         self.generator, self.discriminator, self.content = generator, discriminator, content
-        self.adversarial_weight, self.label_smoothing, self.r1 = adversarial_weight, label_smoothing, r1
+        self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
+        self.label_smoothing, self.r1 = label_smoothing, r1
         self.lr, self.discriminator_lr, self.schedule = lr, discriminator_lr, schedule
         self.alarms, self.recipe = alarms, recipe
         self.average, self.ledger = recipe.averaged(generator), Ledger()
@@ -150,7 +153,7 @@ class Adversarial(pl.LightningModule):
         for one_sr, one_hr in self.recipe.parts(sr.detach(), hr):
             one_sr.requires_grad_()
             content, adversarial = self.content(one_sr, one_hr), adversarial_loss(self.discriminator(one_sr))
-            loss = content + self.adversarial_weight * adversarial
+            loss = self.content_weight * content + self.adversarial_weight * adversarial
             suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_sr)}
             require_finite(loss, "train/loss", self.ledger, **suspects)
             gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)

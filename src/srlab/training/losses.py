@@ -24,8 +24,8 @@ class MSEContent(nn.Module):
 class VGGContent(nn.Module):
     """MSE between VGG-19 feature maps of SR and HR, scalar (eq. 5); `layer` is "vgg22" or "vgg54".
 
-    Features are divided by 12.75, which brings the loss to the scale of the MSE (sec. 3.2: "equivalent to multiplying
-    Equation 5 with a rescaling factor of ~0.006").
+    Features are divided by 12.75 (sec. 3.2: "equivalent to multiplying Equation 5 with a rescaling factor of ~0.006"),
+    which brings VGG54 near the scale of the MSE, and VGG22 nowhere near: conf/model/srgan.yaml has what was measured.
 
     Raises:
         SrlabError: the weights are missing or damaged; there is no fallback.
