@@ -10,8 +10,12 @@ import torch
 from kornia.metrics import ssim as kornia_ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from srlab.data.reduction import reduce_bicubic
+from srlab.evaluation.benchmark import evaluate
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.metrics.ssim import ssim
+from srlab.evaluation.protocol import Protocol
+from srlab.models.espcn import ESPCN
 
 BORDER, SHAPE, COUNT = 4, (321, 481), 10
 GENERATOR = torch.Generator().manual_seed(0)
@@ -73,3 +77,32 @@ def test_psnr(benchmark, implementation) -> None:
     pairs = list(zip(SR.split(1), HR.split(1), strict=True))
     found = benchmark(lambda: [implementation(*pair) for pair in pairs])
     assert found == pytest.approx(psnr(SR, HR, BORDER).tolist(), abs=1e-6)
+
+
+MODERN = Protocol("modern", rounded_luma=False, grey_as_rgb=True)
+CLASSIC = Protocol("classic", rounded_luma=True, grey_as_rgb=False)
+
+
+class Store:
+    """Ten images of noise, of the size of BSD100's."""
+
+    scale, test = 4, [str(index) for index in range(COUNT)]
+    pixels = np.random.default_rng(0).integers(0, 256, (320, 480, 3), dtype=np.uint8)
+    reduced = reduce_bicubic(pixels, 4)
+
+    def hr(self, name: str) -> np.ndarray:
+        return self.pixels
+
+    def lr(self, name: str) -> np.ndarray:
+        return self.reduced
+
+
+@pytest.mark.benchmark(group="Evaluation of 10 images of 480x320 with ESPCN, the fastest network")
+@pytest.mark.parametrize("protocols", [[MODERN], [MODERN, CLASSIC]], ids=["one protocol", "both protocols"])
+def test_evaluation(benchmark, tmp_path, protocols) -> None:
+    method = ESPCN(4)
+    method.label = "ESPCN"
+    found = benchmark(
+        evaluate, "espcn", method, {"noise": Store()}, 4, protocols, tmp_path / "s", 0, torch.device("cpu")
+    )
+    assert list(found["protocols"]) == [one.name for one in protocols]
