@@ -8,22 +8,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
+from srlab.data.reduction import reduce_bicubic
 from srlab.data.resample import imresize, to_uint8
 from srlab.evaluation.metrics.psnr import psnr
-from srlab.evaluation.metrics.ssim import C1, C2, mean_ssim, ssim
+from srlab.evaluation.metrics.ssim import C1, C2, ssim
 from srlab.evaluation.protocol import Protocol
 
 Resize = Callable[[np.ndarray, int], np.ndarray]  # uint8 (H, W, C) and the factor to uint8
 
 COLOURS = {
     "studio": "studio-range luma",
+    "studio-float": "studio-range luma not rounded to 8 bit, grey images turned into RGB first",
     "full": "full-range luma",
     "rgb": "RGB",
     "grey-as-rgb": "studio-range luma, grey images turned into RGB first",
+}
+PROTOCOLS = {  # of the studio-range colours: how luma is made
+    "studio": Protocol("classic", rounded_luma=True, grey_as_rgb=False),
+    "studio-float": Protocol("modern", rounded_luma=False, grey_as_rgb=True),
+    "grey-as-rgb": Protocol("", rounded_luma=True, grey_as_rgb=True),
 }
 
 
@@ -40,10 +45,16 @@ class Variant:
     border: bool
     luma_first: bool
 
+    @property
+    def protocol(self) -> str:
+        """`classic` (8-bit luma, grey as it is) or `modern` (float luma, grey as RGB), as it scores; "" for others."""
+        return PROTOCOLS[self.colour].name if self.border and self.colour in PROTOCOLS else ""
+
     def __str__(self) -> str:
         border = "border of `scale` px ignored" if self.border else "no border ignored"
         first = ", luma taken before resizing" if self.luma_first else ""
-        return f"{RESAMPLERS[self.resampler].label}; {COLOURS[self.colour]}{first}; {border}"
+        name = f" (`{self.protocol}`)" if self.protocol else ""
+        return f"{RESAMPLERS[self.resampler].label}; {COLOURS[self.colour]}{first}; {border}{name}"
 
 
 @dataclass(frozen=True)
@@ -57,23 +68,23 @@ class Resampler:
 
 
 def reconstruct(image: np.ndarray, scale: int, variant: Variant) -> tuple[Tensor, Tensor]:
-    """(result, original), float64 (C, 1, H, W) in [0, 1], multiples of 1/255, of a uint8 image (H, W, 1 or 3).
+    """(result, original), float64 (C, 1, H, W) in [0, 1], of a uint8 image (H, W, 1 or 3).
 
-    The image is cut to multiples of `scale` at the bottom right; C is 3 for RGB, else 1.
+    The image is cut to multiples of `scale` at the bottom right; C is 3 for RGB, else 1. Both images have 8 bits per
+    channel, and so has the luma of all colours but `studio-float`.
     """
     height, width = (side // scale * scale for side in image.shape[:2])
-    original = np.ascontiguousarray(image[:height, :width])
-    if variant.colour == "grey-as-rgb":
-        original = original.repeat(3 // original.shape[2], axis=2)
+    original, colour = np.ascontiguousarray(image[:height, :width]), variant.colour
     if variant.luma_first:
-        original = _as_uint8(_planes(original, variant.colour))
+        original = to_uint8(_planes(original, colour)[:, 0].permute(1, 2, 0).contiguous().numpy())
+        colour = "rgb"  # that is, all channels there are: the luma
     resampler = RESAMPLERS[variant.resampler]
     result = resampler.up(resampler.down(original, scale), scale)
-    return _planes(result, variant.colour), _planes(original, variant.colour)
+    return _planes(result, colour), _planes(original, colour)
 
 
 def score(image: np.ndarray, scale: int, variant: Variant, kinds: Mapping[str, "Ssim"]) -> dict[str, float]:
-    """{"psnr": dB, kind: SSIM for each of `kinds`} of one uint8 image (H, W, 1 or 3) under `variant`.
+    """{"psnr": dB, kind: SSIM for each of `kinds` of one uint8 image (H, W, 1 or 3) under `variant`.
 
     In RGB the PSNR is that of the squared error over all channels, the SSIM the mean of the channels'.
     """
@@ -86,8 +97,10 @@ def score(image: np.ndarray, scale: int, variant: Variant, kinds: Mapping[str, "
 
 def scikit_ssim(result: Tensor, original: Tensor, border: int) -> Tensor:
     """SSIM per image, (B,), as scikit-image's defaults give it: 7x7 uniform window, sample covariance, valid region."""
-    x, y = _inside(result, border), _inside(original, border)
-    return mean_ssim(x, y, [1 / 7] * 7, bessel=49 / 48)
+    from skimage.metrics import structural_similarity  # imports scipy, which `srlab audit` has no need of
+
+    pairs = zip(_inside(result, border).numpy(), _inside(original, border).numpy(), strict=True)
+    return torch.tensor([structural_similarity(x, y, data_range=1.0) for x, y in pairs], dtype=torch.float64)
 
 
 def daala_ssim(result: Tensor, original: Tensor, border: int) -> Tensor:
@@ -118,38 +131,14 @@ def _inside(planes: Tensor, border: int) -> Tensor:
 
 
 def _planes(image: np.ndarray, colour: str) -> Tensor:
-    """Float64 (C, 1, H, W) of uint8 (H, W, 1 or 3): what is compared under `colour`; a grey image is itself."""
-    if image.shape[2] == 1 or colour == "rgb":
-        return torch.from_numpy(image.copy()).permute(2, 0, 1)[:, None].double() / 255
-    if colour == "full":  # JFIF, and OpenCV's and Pillow's YCbCr: BT.601 without head and foot room
-        luma = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-        return torch.from_numpy(to_uint8(luma / 255))[None, None].double() / 255
-    return Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes(image, "luma")
-
-
-def _as_uint8(planes: Tensor) -> np.ndarray:
-    return (planes[:, 0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-
-
-def _interpolate(image: np.ndarray, scale: float, mode: str) -> np.ndarray:
-    """OpenCV's INTER_CUBIC or INTER_LINEAR: a = -0.75, never antialiased, edges repeated."""
-    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].double() / 255
-    size = [round(side * scale) for side in image.shape[:2]]
-    return to_uint8(F.interpolate(pixels, size=size, mode=mode, align_corners=False)[0].permute(1, 2, 0).numpy())
-
-
-def _area(image: np.ndarray, scale: int) -> np.ndarray:
-    height, width, channels = image.shape
-    blocks = image.reshape(height // scale, scale, width // scale, scale, channels)
-    return to_uint8(blocks.mean((1, 3)) / 255)
-
-
-def _pillow(image: np.ndarray, scale: float) -> np.ndarray:
-    height, width = (round(side * scale) for side in image.shape[:2])
-    planes = [
-        Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC) for plane in image.transpose(2, 0, 1)
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=2)
+    """Float64 (C, 1, H, W) of uint8 (H, W, 1 or 3): what is compared under `colour`."""
+    if colour in PROTOCOLS:
+        return PROTOCOLS[colour].planes(image, "luma")
+    if (
+        colour == "full" and image.shape[2] == 3
+    ):  # JFIF, and OpenCV's and Pillow's YCbCr: BT.601 without head and foot room
+        image = to_uint8(image @ np.array([[0.299], [0.587], [0.114]]) / 255)
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[:, None].double() / 255
 
 
 def _plain_cubic(image: np.ndarray, scale: int) -> np.ndarray:
@@ -157,32 +146,39 @@ def _plain_cubic(image: np.ndarray, scale: int) -> np.ndarray:
     if scale % 2:  # centres fall on pixels
         return np.ascontiguousarray(image[scale // 2 :: scale, scale // 2 :: scale])
     taps, first = np.array([-1, 9, 9, -1]) / 16, scale // 2 - 2
-    pixels = image / 255.0
     for axis in (0, 1):
         length = image.shape[axis] // scale
-        padded = np.pad(pixels, [(2, 2) if each == axis else (0, 0) for each in range(3)], mode="symmetric")
+        padded = np.pad(image, [(2, 2) if each == axis else (0, 0) for each in range(3)], mode="symmetric")
         indices = np.arange(length) * scale + first + 2
-        pixels = sum(tap * padded.take(indices + k, axis) for k, tap in enumerate(taps))
-    return to_uint8(np.asarray(pixels))
+        image = to_uint8(np.asarray(sum(tap * padded.take(indices + k, axis) for k, tap in enumerate(taps))) / 255)
+    return image
 
 
-def _matlab(method: str) -> Resize:
+def _reduced(method: str) -> Resize:
+    return lambda image, scale: to_uint8(imresize(image / 255.0, scale=1 / scale, method=method))
+
+
+def _matlab_up(image: np.ndarray, scale: int) -> np.ndarray:
+    """MATLAB's imresize of 8-bit images: rounded after each pass, height first, when enlarging too."""
+    height, width = (side * scale for side in image.shape[:2])
+    rows = to_uint8(imresize(image / 255.0, size=(height, image.shape[1])))
+    return to_uint8(imresize(rows / 255.0, size=(height, width)))
+
+
+def _enlarged(method: str) -> Resize:
     return lambda image, scale: to_uint8(imresize(image / 255.0, scale=float(scale), method=method))
 
 
-_MATLAB_DOWN: Resize = lambda image, scale: to_uint8(imresize(image / 255.0, scale=1 / scale))  # noqa: E731
-_CUBIC_UP: Resize = lambda image, scale: _interpolate(image, scale, "bicubic")  # noqa: E731
-_CUBIC_DOWN: Resize = lambda image, scale: _interpolate(image, 1 / scale, "bicubic")  # noqa: E731
+_OPENCV_UP = _enlarged("opencv_bicubic")
+_OPENCV = "OpenCV INTER_CUBIC both ways (no antialias, a = -0.75)"
 RESAMPLERS = {
-    "matlab": Resampler("MATLAB bicubic both ways", "bicubic", _MATLAB_DOWN, _matlab("bicubic")),
-    "opencv": Resampler("OpenCV INTER_CUBIC both ways (no antialias, a = -0.75)", "bicubic", _CUBIC_DOWN, _CUBIC_UP),
-    "pillow": Resampler("Pillow BICUBIC both ways", "bicubic", lambda image, scale: _pillow(image, 1 / scale), _pillow),
-    "no-antialias": Resampler(
-        "MATLAB bicubic both ways, Antialiasing false", "bicubic", _plain_cubic, _matlab("bicubic")
-    ),
-    "area-opencv": Resampler("OpenCV INTER_AREA down, INTER_CUBIC up", "bicubic", _area, _CUBIC_UP),
-    "matlab-opencv": Resampler("MATLAB bicubic down, OpenCV INTER_CUBIC up", "bicubic", _MATLAB_DOWN, _CUBIC_UP),
-    "nearest": Resampler("MATLAB bicubic down, nearest up", "nearest", _MATLAB_DOWN, _matlab("nearest")),
+    "matlab": Resampler("MATLAB bicubic both ways", "bicubic", reduce_bicubic, _matlab_up),
+    "opencv": Resampler(_OPENCV, "bicubic", _reduced("opencv_bicubic"), _OPENCV_UP),
+    "pillow": Resampler("Pillow BICUBIC both ways", "bicubic", _reduced("pil_bicubic"), _enlarged("pil_bicubic")),
+    "no-antialias": Resampler("MATLAB bicubic both ways, Antialiasing false", "bicubic", _plain_cubic, _matlab_up),
+    "area-opencv": Resampler("OpenCV INTER_AREA down, INTER_CUBIC up", "bicubic", _reduced("area"), _OPENCV_UP),
+    "matlab-opencv": Resampler("MATLAB bicubic down, OpenCV INTER_CUBIC up", "bicubic", reduce_bicubic, _OPENCV_UP),
+    "nearest": Resampler("MATLAB bicubic down, nearest up", "nearest", reduce_bicubic, _enlarged("nearest")),
 }
 Ssim = Callable[[Tensor, Tensor, int], Tensor]
 SSIMS: dict[str, Ssim] = {"gauss": ssim, "scikit": scikit_ssim, "daala": daala_ssim}

@@ -43,6 +43,8 @@ def variants(images: Sequence[np.ndarray]) -> Iterator[Variant]:
             yield Variant(resampler, colour, border=True, luma_first=False)
             if resampler in ("matlab", "opencv"):
                 yield Variant(resampler, colour, border=False, luma_first=False)
+    for resampler in ("matlab", "opencv", "nearest"):
+        yield Variant(resampler, "studio-float", border=True, luma_first=False)
     for resampler in ("matlab", "nearest"):
         yield Variant(resampler, "studio", border=True, luma_first=True)
     if any(image.shape[2] == 1 for image in images):
