@@ -34,7 +34,16 @@ def test_digits_stay_as_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"), [("SRCNN (ours)", "srcnn"), ("A+", "aplus"), ("SRGAN-VGG54", "srgan"), ("My Net 2", "mynet2")]
+    ("text", "key"),
+    [
+        ("SRCNN (ours)", "srcnn"),
+        ("A+", "aplus"),
+        ("SRGAN-VGG54", "srgan"),
+        ("SelfEx", "selfexsr"),
+        ("SelfExSR [12]", "selfexsr"),
+        ("CSCN", "scn"),
+        ("My Net 2", "mynet2"),
+    ],
 )
 def test_methods_are_known_by_any_spelling(text: str, key: str) -> None:
     assert method_key(text) == key

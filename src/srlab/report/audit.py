@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import as_file, files
 
-from srlab.report import checks, fit
+from srlab.report import checks, eras, fit
 from srlab.report.claims import Claim, read_claims
 from srlab.report.literature import published
 
 Check = Callable[[Sequence[Claim], int], Iterator[str]]
 CHECKS: dict[str, Check] = {
     "protocol": fit.protocol,
+    "era": eras.era,
     "gain": checks.gains,
     "equality": checks.equal,
+    "other set": checks.displaced,
     "repetition": checks.repeated,
     "exchanged digits": checks.exchanged,
     "misprint": checks.misprinted,
@@ -62,9 +64,9 @@ def figure_report(claims: Sequence[Claim], scale: int) -> str:
     for remark in audit(claims, scale):
         lines.append(_wrapped("", f"[{remark.kind}] {remark.text}"))
     if first.method in ("bicubic", "nearest"):
-        lines += ["", "Nearest protocols measured:"]
-        for found in fit.fits(claims, scale)[:NEAREST]:
-            lines.append(_wrapped("  - ", f"{found}: off by {fit.off(found, claims)}"))
+        near = fit.fits(claims, scale)[:NEAREST]
+        listed = [_wrapped("  - ", f"{found}: off by {fit.off(found, claims)}") for found in near]
+        lines += ["", "Nearest protocols measured:", *(listed or ["  none on file"])]
     else:
         lines += ["", f"Nearest published figures of {first.label}:", *_published_near(claims, scale)]
     return "\n".join(lines) + "\n"

@@ -19,25 +19,50 @@ def repeated(claims: Sequence[Claim], scale: int) -> Iterator[str]:
             if same and earlier.set != later.set:
                 groups[later.metric, later.set, earlier.set].append(later)
     for (metric, here, there), cells in groups.items():
-        figures = _joined([f"{cell.label} {cell.printed}" for cell in cells])
+        figures = joined([f"{cell.label} {cell.printed}" for cell in cells])
         yield f"{NAMES[metric]} on {here} repeats that on {there}, digit for digit: {figures}."
 
 
 def equal(claims: Sequence[Claim], scale: int) -> Iterator[str]:
     """Cells equal to one published row, where at least two of a method's are: one may be chance."""
     groups: dict[str, list[Claim]] = defaultdict(list)
-    for rows in _by_label(claims, scale).values():
-        equal = [claim for claim, row in rows if claim.printed == row.printed(claim.metric)]
-        if len(equal) >= 2:
-            groups[rows[0][1].source.partition(";")[0]] += equal
+    for rows in quoted(claims, scale).values():
+        groups[rows[0][1].source.partition(";")[0]] += [claim for claim, _ in rows]
     for source, cells in groups.items():
         parts = []
         for metric, name in NAMES.items():
             for label in dict.fromkeys(cell.label for cell in cells):
                 sets = [cell.set for cell in cells if (cell.metric, cell.label) == (metric, label)]
                 if sets:
-                    parts.append(f"{name} of {label} on {_joined(sets)}")
+                    parts.append(f"{name} of {label} on {joined(sets)}")
         yield f"equals {source}: {'; '.join(parts)}."
+
+
+def quoted(claims: Sequence[Claim], scale: int) -> dict[str, list[tuple[Claim, Published]]]:
+    """The claims that `equal` names, each beside the published row that it equals, by the label of that row."""
+    equal = {
+        label: [(claim, row) for claim, row in rows if claim.printed == row.printed(claim.metric)]
+        for label, rows in _by_label(claims, scale).items()
+    }
+    return {label: rows for label, rows in equal.items() if len(rows) >= 2}
+
+
+def displaced(claims: Sequence[Claim], scale: int) -> Iterator[str]:
+    """Cells equal to what is published of the same method on another set, and not on theirs, as if columns swapped."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for claim in claims:
+        rows = [
+            row
+            for row in published()
+            if (row.method, row.scale, row.printed(claim.metric)) == (claim.method, scale, claim.printed)
+        ]
+        if rows and claim.set not in {row.set for row in rows}:
+            whose = f"{claim.label} ({rows[0].source.partition(';')[0]})"
+            groups[claim.set, rows[0].set][whose].append(f"{NAMES[claim.metric]} {claim.printed}")
+    for (here, there), cells in groups.items():
+        figures = "; ".join(f"{joined(printed)} of {whose}" for whose, printed in cells.items())
+        chance = " (one PSNR alone may be chance)" if "SSIM" not in figures and figures.count("PSNR") == 1 else ""
+        yield f"figures on {here} are those published of {there}: {figures}{chance}."
 
 
 def exchanged(claims: Sequence[Claim], scale: int) -> Iterator[str]:
@@ -82,7 +107,7 @@ def too_similar(claims: Sequence[Claim], scale: int) -> Iterator[str]:
         if claim.value > Decimal(top.ssim) and float(psnr.value) < float(standard.psnr) - CLEAR_DB:
             groups[top].append(claim)
     for top, cells in groups.items():
-        figures = _joined(
+        figures = joined(
             [f"{cell.label} {cell.printed} at {psnrs[cell.set, cell.method].printed} dB" for cell in cells]
         )
         yield (
@@ -102,8 +127,8 @@ def adversarial(claims: Sequence[Claim], scale: int) -> Iterator[str]:
                 limits.append(max(psnrs, key=Decimal))
         if above:
             yield (
-                f"the PSNR of {label} ({_joined(above)}) lies above every adversarially trained model on file "
-                f"(at most {_joined(limits)}), SRGAN with an MSE content loss among them."
+                f"the PSNR of {label} ({joined(above)}) lies above every adversarially trained model on file "
+                f"(at most {joined(limits)}), SRGAN with an MSE content loss among them."
             )
 
 
@@ -129,7 +154,7 @@ def order(claims: Sequence[Claim], scale: int) -> Iterator[str]:
         if parts:
             yield (
                 f"{_label(claims, right)} against {_label(claims, left)} in PSNR has the opposite sign in "
-                f"{_joined(list(dict.fromkeys(sources)))}: {_joined(parts)}."
+                f"{joined(list(dict.fromkeys(sources)))}: {joined(parts)}."
             )
 
 
@@ -153,7 +178,7 @@ def gains(claims: Sequence[Claim], scale: int) -> Iterator[str]:
     standard = {
         row.set: Decimal(row.psnr)
         for row in published()
-        if (row.method, row.ssim_kind, row.scale) == ("bicubic", "gauss", scale)
+        if (row.method, row.protocol, row.scale) == ("bicubic", "classic", scale)
     }
     parts = []
     for claim in claims:
@@ -182,5 +207,5 @@ def _label(claims: Sequence[Claim], method: str) -> str:
     return next(claim.label for claim in claims if claim.method == method)
 
 
-def _joined(parts: Sequence[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -19,6 +19,7 @@ SETS = {
     "urban100": "Urban100",
 }
 LAYOUTS = "set,metric,METHOD,... or method,set,psnr,ssim or method,SET,... with cells PSNR/SSIM"
+ALIASES = {"selfex": "selfexsr", "cscn": "scn", "kimkwon": "kk", "kimandkwon": "kk", "esrganpsnr": "rrdb"}
 NUMBER = re.compile(r"\d*\.\d+")
 
 
@@ -59,8 +60,8 @@ def read_claims(path: Path) -> list[Claim]:
 def method_key(label: str) -> str:
     """The key of a method as tables spell it: "SRCNN (ours)" is srcnn, "A+" aplus, an unknown one its own letters."""
     plain = re.sub(r"[^a-z0-9]", "", label.lower().replace("+", "plus"))
-    known = sorted({row.method for row in published()}, key=len, reverse=True)
-    return next((key for key in known if plain.startswith(key)), plain)
+    known = {row.method: row.method for row in published()} | ALIASES
+    return next((known[name] for name in sorted(known, key=len, reverse=True) if plain.startswith(name)), plain)
 
 
 def set_name(text: str) -> str | None:

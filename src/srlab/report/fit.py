@@ -32,7 +32,14 @@ class Fit:
 
 
 def fits(claims: Sequence[Claim], scale: int | None) -> list[Fit]:
-    """Every measured protocol that covers the sets of one interpolation's claims, nearest first; `scale` None: all."""
+    """Every protocol measured on all sets of one interpolation's claims, nearest first; `scale` None: at all scales.
+
+    Claims on sets without readings are left out; no fits where none remain.
+    """
+    sets = unmeasured(claims)
+    claims = [claim for claim in claims if claim.set not in sets]
+    if not claims:
+        return []
     groups: dict[tuple, dict[str, Reading]] = defaultdict(dict)
     for reading in readings():
         if reading.method == claims[0].method and scale in (None, reading.scale):
@@ -58,26 +65,39 @@ def _fit(claims: Sequence[Claim], by_set: Mapping[str, Reading], kind: str) -> F
     return Fit(next(iter(by_set.values())), kind, max(off["psnr"]), max(off["ssim"]))
 
 
+def unmeasured(claims: Sequence[Claim]) -> list[str]:
+    """The sets of `claims` that no protocol was measured on."""
+    measured = {reading.set for reading in readings()}
+    return list(dict.fromkeys(claim.set for claim in claims if claim.set not in measured))
+
+
 def protocol(claims: Sequence[Claim], scale: int) -> Iterator[str]:
-    """One sentence or two on each row of interpolation figures: what it fits, or what comes nearest."""
+    """A few sentences on each row of interpolation figures: what it fits or comes nearest to, and on which sets."""
     for method in ("bicubic", "nearest"):
         own = [claim for claim in claims if claim.method == method]
-        ranked = fits(own, scale) if own else []
-        if not ranked:
-            continue
-        best, more = ranked[0], sum(fit.distance <= 1 for fit in ranked) - 1
-        distance = f"off by up to {off(best, own)}"
-        if best.distance <= 1:
-            others = f"; {more} more fit as well" if more else ""
-            yield f"the {method} row fits {best} ({distance}{others})."
-            continue
-        text = f"the {method} row fits none of the {len(ranked)} x{scale} protocols measured; "
-        text += f"the nearest is {best} ({distance})."
-        elsewhere = fits(own, None)[0]
-        if elsewhere.distance < best.distance / 2:
-            verb = "fits" if elsewhere.distance <= 1 else "is nearer to"
-            text += f" It {verb} another scale: {elsewhere} (off by up to {off(elsewhere, own)})."
-        yield text
+        ranked = fits(own, scale)
+        if own and not ranked:
+            sets = ", ".join(dict.fromkeys(claim.set for claim in own))
+            yield f"the {method} row is not compared: there are no x{scale} readings of {sets}."
+        if ranked:
+            left_out = unmeasured(own)
+            note = f" {', '.join(left_out)} is left out: there are no readings of it." if left_out else ""
+            yield _nearest(method, own, ranked, scale) + note
+
+
+def _nearest(method: str, own: Sequence[Claim], ranked: Sequence[Fit], scale: int) -> str:
+    best, more = ranked[0], sum(fit.distance <= 1 for fit in ranked) - 1
+    distance = f"off by up to {off(best, own)}"
+    if best.distance <= 1:
+        others = f"; {more} more fit as well" if more else ""
+        return f"the {method} row fits {best} ({distance}{others})."
+    text = f"the {method} row fits none of the {len(ranked)} x{scale} protocols measured; "
+    text += f"the nearest is {best} ({distance})."
+    elsewhere = fits(own, None)[0]
+    if elsewhere.distance < best.distance / 2:
+        verb = "fits" if elsewhere.distance <= 1 else "is nearer to"
+        text += f" It {verb} another scale: {elsewhere} (off by up to {off(elsewhere, own)})."
+    return text
 
 
 def off(fit: Fit, claims: Sequence[Claim]) -> str:
