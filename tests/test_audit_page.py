@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from srlab.cli import main
+from srlab.evaluation.variants import Variant
+from srlab.report.protocols import SCALES, readings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/audit.md"
@@ -31,6 +33,15 @@ def test_the_page_shows_what_the_command_prints(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(ROOT)
     page = PAGE.read_text(encoding="utf-8")
     assert rendered(page) == page
+
+
+@pytest.mark.parametrize(("protocol", "colour"), [("classic", "studio"), ("modern", "studio-float")])
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_pages_bicubic_rows_are_those_measured(scale: int, protocol: str, colour: str) -> None:
+    variant = Variant("matlab", colour, border=True, luma_first=False)
+    found = {one.set: one for one in readings() if (one.scale, one.variant) == (scale, variant)}
+    cells = [f"{found[name].psnr:.2f} / {found[name].ssim['gauss']:.4f}" for name in ("Set5", "Set14", "BSD100")]
+    assert f"| x{scale}, `{protocol}` | {' | '.join(cells)} |" in PAGE.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
