@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from zoo import DIGESTS, cropped, noise, write_zoo
 
-from srlab.data.sources import Folder, fetch_images, pictures
+from srlab.data.folders import pictures
+from srlab.data.sources import Folder, fetch_images
 from srlab.data.verification import PixelCheck, write_digests
 from srlab.errors import SrlabError
 

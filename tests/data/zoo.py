@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srlab.data.sources import pictures
+from srlab.data.folders import pictures
 from srlab.data.verification import write_digests
 
 DIGESTS = Path(__file__).parents[2] / "conf" / "dataset" / "digests"
