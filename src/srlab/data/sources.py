@@ -152,8 +152,8 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     Every picture is decoded first: SrlabError with one line (file and cure) for each that is unusable, has a side
     below `minimum_side` px or is refused by `leaks`, and nothing is written. manifest.json: {"source", "wanted",
     "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}. Where it applies also
-    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`), and of an RGB picture with equal channels
-    "as_grey", the digest of one of them.
+    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`); of an RGB picture with equal channels "as_grey",
+    the digest of one of them; of a picture whose colours were converted to sRGB "converted_from", their profile.
     """
     files = source.files()
     if not files:
@@ -202,7 +202,11 @@ def _entry(picture: Picture) -> dict[str, Any]:
         "channels": picture.channels,
         "sha256": picture.sha256,
     }
-    return entry | ({"as_grey": picture.other} if picture.channels == 3 and picture.other else {})
+    if picture.channels == 3 and picture.other:
+        entry["as_grey"] = picture.other
+    if picture.profile:
+        entry["converted_from"] = picture.profile
+    return entry
 
 
 def _note_twins(entries: dict[str, dict[str, Any]]) -> None:
