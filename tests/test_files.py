@@ -103,16 +103,20 @@ for text in iter(int, 1):
 
 
 def test_a_kill_leaves_a_whole_folder_or_none_and_what_is_left_is_swept_away(tmp_path: Path) -> None:
-    """At moments on both sides of the renaming."""
+    """Two at once, at moments on both sides of the renaming."""
     target = tmp_path / "target"
+    command = [sys.executable, "-c", REPLACE_FOREVER, str(target)]
     for moment in range(8):
-        command = [sys.executable, "-c", REPLACE_FOREVER, str(target)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout
-            for _ in range(3):
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE) as one,
+            subprocess.Popen(command, stdout=subprocess.PIPE) as other,
+        ):
+            for process in (one, other):
+                assert process.stdout
                 process.stdout.readline()
             time.sleep(moment * 0.0005)
-            process.kill()
+            one.kill()
+            other.kill()
         assert not target.exists() or len(list(target.iterdir())) == 200
     with replacing(target) as temporary:
         temporary.mkdir()

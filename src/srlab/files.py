@@ -37,6 +37,10 @@ def _place(path: Path) -> Iterator[Path]:
     try:
         for left in folder.iterdir():
             _remove(left)
+        for further in itertools.takewhile(Path.exists, places):  # of several that were killed at once
+            if (lock := _locked(further)) is not None:
+                shutil.rmtree(further)
+                os.close(lock)
         yield folder
     finally:
         shutil.rmtree(folder)

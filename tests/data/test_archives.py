@@ -19,7 +19,8 @@ from PIL import Image
 
 from srlab.data.archives import Archive, Damaged, unpack
 from srlab.data.downloads import Unfit
-from srlab.data.sources import fetch_images, pictures
+from srlab.data.folders import pictures
+from srlab.data.sources import fetch_images
 from srlab.data.verification import PixelCheck, write_digests
 from srlab.errors import SrlabError
 

@@ -141,3 +141,8 @@ def test_a_grey_image_stays_with_the_same_in_rgb(seed: int, num_val: int) -> Non
     grey = {"image00": {"sha256": "grey"}, "image07": {"sha256": "colour", "as_grey": "grey"}}
     val = build_index({"images": MANY["images"] | grey}, "train", num_val, 1, seed)["val"]
     assert ("image00" in val) == ("image07" in val)
+
+
+def test_a_num_val_that_leaves_less_than_it_takes_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    build_index(MANY, "train", 18, 1, 0)
+    assert "num_val is 18: of 20 images 2 are left to train on" in capsys.readouterr().out

@@ -119,8 +119,9 @@ def test_too_few_are_said_and_counted(pool: Files, capsys: pytest.CaptureFixture
     assert "99 pictures were wanted, only 12 of 12" in capsys.readouterr().out
 
 
-def test_a_pool_of_which_nothing_is_good_enough_gives_nothing(pool: Files) -> None:
-    assert choose(pool, 3, Criteria(4000, 0, -999, 1, 1, 0, 0, 6)).chosen == []
+def test_a_pool_of_which_nothing_is_good_enough_is_refused(pool: Files) -> None:
+    with pytest.raises(SrlabError, match=r"none of \d+ candidates meets the criteria \(.*\d+\): loosen"):
+        choose(pool, 3, Criteria(4000, 0, -999, 1, 1, 0, 0, 6))
 
 
 def test_an_empty_pool_is_refused() -> None:
@@ -148,7 +149,8 @@ def test_a_stream_is_read_a_round_at_a_time(pool: Files, monkeypatch: pytest.Mon
             listed.append(index)
             yield f"c{index}", pool[0][1]
 
-    select(stream(), 1, OPEN, WEIGHTS, 0, 1)
+    with pytest.raises(SrlabError, match="unreadable"):  # each of them
+        select(stream(), 1, OPEN, WEIGHTS, 0, 1)
     assert sorted(set(measured_when)) == [ROUND, 2 * ROUND, 2 * ROUND + 1]
 
 

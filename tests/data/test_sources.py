@@ -2,16 +2,14 @@
 
 import json
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from srlab.data.images import pixel_digest, read_image, write_png
-from srlab.data.sources import Folder, Mirror, Packaged, _unique_names, fetch_images
+from srlab.data.sources import Folder, Mirror, Packaged, fetch_images
 from srlab.errors import SrlabError
 
 
@@ -80,21 +78,6 @@ def test_a_folder_skips_other_files_hidden_files_and_folders(tmp_path: Path) -> 
 def test_equal_stems_are_told_apart_by_their_path(tmp_path: Path) -> None:
     fill(tmp_path, "a/x.png", "b/x.png", "y.png", "y.jpg")
     assert [name for name, _ in Folder(str(tmp_path), None).files()] == ["a_x", "b_x", "y_jpg", "y_png"]
-
-
-@given(
-    st.lists(
-        st.lists(st.sampled_from(["a", "A", "a_a", "b", "x.y", "a.png"]), min_size=1, max_size=3)
-        .map("/".join)
-        .flatmap(lambda stem: st.sampled_from([f"{stem}.png", f"{stem}.PNG", f"{stem}.jpg"])),
-        min_size=1,
-        max_size=12,
-        unique=True,
-    )
-)
-def test_names_are_unique_even_where_case_does_not_count(relatives: list[str]) -> None:
-    names = _unique_names([PurePosixPath(relative) for relative in relatives])
-    assert len({name.casefold() for name in names}) == len(relatives)
 
 
 def test_num_images_are_spread_evenly(tmp_path: Path) -> None:
@@ -213,6 +196,17 @@ def test_every_unusable_file_is_named_at_once(tmp_path: Path) -> None:
         fetch_images(Folder(str(folder), None), tmp_path / "out", 16)
     lines = str(caught.value).splitlines()
     assert [("empty.png" in line, "tiny.png" in line) for line in lines] == [(True, False), (False, True)]
+
+
+def test_a_set_with_fewer_images_than_wanted_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fetch_images(Folder(str(fill(tmp_path / "in", "a.png", "b.png")), 5), tmp_path / "out", 16)
+    assert "note: 5 images were wanted, Folder(in) has 2" in capsys.readouterr().out
+
+
+def test_a_set_of_which_all_images_are_excluded_is_refused(tmp_path: Path) -> None:
+    source = Folder(str(fill(tmp_path / "in", "a.png")), None, exclude=["a"])
+    with pytest.raises(SrlabError, match="gives no image: correct `exclude`"):
+        fetch_images(source, tmp_path / "out", 16)
 
 
 def test_nothing_is_written_when_a_file_is_unusable(tmp_path: Path) -> None:

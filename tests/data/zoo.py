@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from srlab.data.sources import pictures
-from srlab.data.verification import write_digests
+from srlab.data.folders import pictures
+from srlab.data.verification import PixelCheck, write_digests
+from srlab.errors import SrlabError
 
 DIGESTS = Path(__file__).parents[2] / "conf" / "dataset" / "digests"
 SIZES = {
@@ -34,3 +36,21 @@ def write_zoo(folder: Path) -> str:
 
 def cropped(step: int) -> Callable[[Image.Image], Image.Image]:
     return lambda image: image.crop((0, 0, image.width // step * step, image.height // step * step))
+
+
+def resave(folder: Path, change: Callable[[Image.Image], Image.Image], suffix: str = ".png") -> None:
+    for file in sorted(folder.iterdir()):
+        with Image.open(file) as image:
+            image.load()
+        file.unlink()
+        change(image).save(file.with_suffix(suffix))
+
+
+def refusal(digests: str, folder: Path, variant: str = "original", complete: bool = True) -> list[str]:
+    with pytest.raises(SrlabError) as caught:
+        PixelCheck(digests, variant).check(pictures(folder), complete=complete)
+    return str(caught.value).splitlines()
+
+
+def verified(digests: str, folder: Path, variant: str = "original", complete: bool = True) -> list[str]:
+    return [name for name, _ in PixelCheck(digests, variant).check(pictures(folder), complete=complete)]

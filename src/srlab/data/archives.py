@@ -17,7 +17,8 @@ from typing import IO
 from filelock import FileLock
 
 from srlab.data.downloads import CACHE_VARIABLE, Unfit, cache_folder, download
-from srlab.data.sources import MIRROR_VARIABLE, Mirror, is_picture, pictures
+from srlab.data.folders import is_picture, pictures
+from srlab.data.sources import MIRROR_VARIABLE, Mirror
 from srlab.data.verification import PixelCheck
 from srlab.errors import SrlabError
 from srlab.files import replacing

@@ -74,6 +74,8 @@ def build_index(
         raise SrlabError(f"operations is {operations}: use 1 (as they are) or {len(OPERATIONS)} (all turns and flips)")
     if not 0 <= num_val < len(names):
         raise SrlabError(f"num_val is {num_val}, but there are {len(names)} images: leave at least one for training")
+    if len(names) - num_val < num_val:
+        print(f"note: num_val is {num_val}: of {len(names)} images {len(names) - num_val} are left to train on")
     val = _draw(_units(names, [*groups, *_twins(manifest)]), num_val, seed)
     train = [[name, operation] for name in names if name not in val for operation in range(operations)]
     return {"train": train, "val": sorted(val), "test": []}

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from srlab.data.downloads import cache_folder
-from srlab.data.sources import MIRROR_VARIABLE, SUFFIXES, checked_count, pictures, spread
+from srlab.data.folders import SUFFIXES, pictures
+from srlab.data.sources import MIRROR_VARIABLE, checked_count, spread
 from srlab.errors import SrlabError
 from srlab.files import read_json, replacing, write_json
 from srlab.progress import track

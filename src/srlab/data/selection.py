@@ -135,7 +135,7 @@ def select(
 
     The same pool and seed give the same choice, whatever the order of the pool and the number of `n_jobs` (joblib's
     count: -1 = all cores). Pictures that cannot be read are counted, the first few named. SrlabError if there is no
-    candidate, if `num_images` is below 1 or if a chosen name is not unique.
+    candidate or no good one, if `num_images` is below 1 or if a chosen name is not unique.
     """
     if num_images < 1:
         raise SrlabError(f"num_images is {num_images}: a selection needs a number of at least 1 in params.yaml")
@@ -145,6 +145,12 @@ def select(
         raise SrlabError("the selection has no candidates: correct the source of the data set in conf/dataset/")
     candidates.rank(parts)
     chosen = _without_twins(candidates, num_images, criteria.duplicate_bits)
+    if not chosen:
+        dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in sorted(candidates.counts().items()))
+        raise SrlabError(
+            f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen conf/selection/ or "
+            "correct the source of the data set"
+        )
     names = [candidates[place][0] for place in chosen]
     if len(set(names)) < len(names):
         raise SrlabError(f"two candidates are named {max(names, key=names.count)}: a source has to give unique names")

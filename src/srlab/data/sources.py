@@ -1,14 +1,14 @@
 """Where pictures come from: installed packages, a folder, or a local mirror of the public data sets."""
 
-import hashlib
 import importlib.util
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
+from srlab.data.folders import SUFFIXES, pictures, unique_names
 from srlab.data.images import size_problem
 from srlab.data.leaks import LeakCheck
 from srlab.data.verification import Picture, PixelCheck, look
@@ -16,7 +16,6 @@ from srlab.errors import SrlabError
 from srlab.files import replacing, write_json
 from srlab.progress import track
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 # photos that the wheels carry
 PACKAGE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images", "matplotlib": "mpl-data/sample_data"}
 MIRROR_VARIABLE = "SRLAB_DATASETS"
@@ -70,7 +69,7 @@ class Packaged:
             if count > 1:
                 raise SrlabError(f"Packaged lists {entry!r} {count} times: list it once in conf/dataset/")
         located = [_locate(entry) for entry in self.entries]
-        names = _unique_names([PurePosixPath(entry.replace(":", "/")) for entry in self.entries])
+        names = unique_names([PurePosixPath(entry.replace(":", "/")) for entry in self.entries])
         return list(zip(names, located, strict=True))
 
 
@@ -153,10 +152,14 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     Every picture is decoded first: SrlabError with one line (file and cure) for each that is unusable, has a side
     below `minimum_side` px or is refused by `leaks`, and nothing is written. manifest.json: {"source", "wanted",
     "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}. Where it applies also
-    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`), and of an RGB picture with equal channels
-    "as_grey", the digest of one of them.
+    "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`); of an RGB picture with equal channels "as_grey",
+    the digest of one of them; of a picture whose colours were converted to sRGB "converted_from", their profile.
     """
     files = source.files()
+    if not files:
+        raise SrlabError(f"{source} gives no image: correct `exclude` or the selection in conf/")
+    if source.wanted and len(files) < source.wanted:
+        print(f"note: {source.wanted} images were wanted, {source} has {len(files)}")
     looked: list[Picture] = []
     problems: list[str] = []
     for name, path in track(files, f"checking {len(files)} images"):
@@ -185,25 +188,10 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
         write_json(temporary / "manifest.json", manifest)
 
 
-def pictures(folder: Path) -> list[tuple[str, Path]]:
-    """(unique name, file) of every picture in or below `folder`, sorted by relative path; SrlabError if none."""
-    relatives = sorted(PurePosixPath(file.relative_to(folder).as_posix()) for file in folder.rglob("*"))
-    relatives = [relative for relative in relatives if is_picture(relative) and (folder / relative).is_file()]
-    if not relatives:
-        raise SrlabError(f"{folder} holds no image ({' '.join(SUFFIXES)}): put some there or correct the path")
-    return list(zip(_unique_names(relatives), [folder / relative for relative in relatives], strict=True))
-
-
 def spread(items: list[T], count: int | None) -> list[T]:
     """`count` of the items, evenly over the list; all if there are fewer, or for None."""
     count = len(items) if count is None else min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
-
-
-def is_picture(relative: PurePosixPath) -> bool:
-    """Whether a path below a folder names a picture: by its suffix, and nothing in it hidden."""
-    hidden = any(part.startswith(".") for part in relative.parts)  # "._x.png" of macOS archives is no image
-    return relative.suffix.lower() in SUFFIXES and not hidden
 
 
 def _entry(picture: Picture) -> dict[str, Any]:
@@ -214,7 +202,11 @@ def _entry(picture: Picture) -> dict[str, Any]:
         "channels": picture.channels,
         "sha256": picture.sha256,
     }
-    return entry | ({"as_grey": picture.other} if picture.channels == 3 and picture.other else {})
+    if picture.channels == 3 and picture.other:
+        entry["as_grey"] = picture.other
+    if picture.profile:
+        entry["converted_from"] = picture.profile
+    return entry
 
 
 def _note_twins(entries: dict[str, dict[str, Any]]) -> None:
@@ -247,23 +239,3 @@ def _locate(entry: str) -> Path:
         there = ", ".join(sorted(path.name for path in folder.glob("*") if path.suffix in SUFFIXES))
         raise SrlabError(f"{entry!r} is not in the installed {package}: choose one of {there}")
     return folder / file
-
-
-def _unique_names(relatives: Sequence[PurePosixPath]) -> list[str]:
-    """A name per file: its stem where that is unique, else its path ("a/x.png": "a_x"), else with a suffix or hash.
-
-    Case is ignored in the comparison, since two names must be two files on every file system.
-    """
-    spellings: tuple[Callable[[PurePosixPath], str], ...] = (
-        lambda path: path.stem,
-        lambda path: "_".join(path.with_suffix("").parts),
-        lambda path: "_".join(path.parts).replace(".", "_"),
-        lambda path: f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}",
-    )
-    names: dict[PurePosixPath, str] = {}
-    for spell in spellings:
-        pending = [path for path in relatives if path not in names]
-        counts = Counter(spell(path).casefold() for path in pending)
-        taken = {name.casefold() for name in names.values()}
-        names |= {p: spell(p) for p in pending if counts[spell(p).casefold()] == 1 and spell(p).casefold() not in taken}
-    return [names[path] for path in relatives]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from srlab.data.images import pixel_digest, read_image
+from srlab.data.images import foreign_profile, pixel_digest, read_image
 from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
 from srlab.progress import track
@@ -22,7 +22,10 @@ ORIGINAL = "original"
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: `sha256` of its pixels, and of the same as RGB (grey) or as grey (RGB, equal channels)."""
+    """A decoded picture: `sha256` of its pixels, and of the same as RGB (grey) or as grey (RGB, equal channels).
+
+    `profile` names the colours that were converted to sRGB (`foreign_profile`).
+    """
 
     name: str
     path: Path
@@ -31,6 +34,7 @@ class Picture:
     channels: int
     sha256: str
     other: str | None
+    profile: str | None
 
     def __str__(self) -> str:
         return f"{self.path} ({self.width}x{self.height} {MODES[self.channels]})"
@@ -45,7 +49,7 @@ def look(name: str, path: Path) -> Picture:
         other = pixel_digest(np.repeat(image, 3, axis=2))
     elif (image == image[..., :1]).all():
         other = pixel_digest(image[..., :1])
-    return Picture(name, path, width, height, channels, pixel_digest(image), other)
+    return Picture(name, path, width, height, channels, pixel_digest(image), other, foreign_profile(path))
 
 
 def write_digests(name: str, files: Sequence[tuple[str, Path]], source: str, out: Path) -> None:

@@ -1,0 +1,89 @@
+"""The picture files in a folder, and a name for each; what is passed over is said, with the reason."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from srlab.errors import SrlabError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def pictures(folder: Path) -> list[tuple[str, Path]]:
+    """(unique name, file) of every picture in or below `folder`, sorted by relative path; SrlabError if none.
+
+    Links to folders are followed, each folder once. A line says how many files and folders were passed over, by reason;
+    hidden ones are not counted.
+    """
+    relatives, passed_over = _listed(folder)
+    without = ", ".join(f"{number} {reason}" for reason, number in sorted(passed_over.items()))
+    if not relatives:
+        found = f", but {without}" if without else ""
+        raise SrlabError(f"{folder} holds no image ({' '.join(SUFFIXES)}){found}: put some there or correct the path")
+    if without:
+        _note(f"{folder}: passed over {without}")
+    return list(zip(unique_names(relatives), [folder / relative for relative in relatives], strict=True))
+
+
+def _listed(folder: Path) -> tuple[list[PurePosixPath], Counter[str]]:
+    """Relative paths of the pictures, sorted; and how much else there is, by reason."""
+    relatives: list[PurePosixPath] = []
+    passed_over: Counter[str] = Counter()
+    seen: set[tuple[int, int]] = set()
+
+    def unreadable(_: OSError) -> None:
+        passed_over["folders that may not be read"] += 1
+
+    for path, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        here = Path(path)
+        place = here.stat()
+        if (place.st_dev, place.st_ino) in seen:
+            passed_over["links to a folder that was listed already"] += 1
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        shown = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(shown, key=lambda name: ((here / name).is_symlink(), name))
+        for file in (here / name for name in files if not name.startswith(".")):
+            if file.suffix.lower() not in SUFFIXES:
+                passed_over[file.suffix.lower() or "without a suffix"] += 1
+            elif not file.is_file():
+                passed_over["dead links"] += 1
+            else:
+                relatives.append(PurePosixPath(file.relative_to(folder).as_posix()))
+    return sorted(relatives), passed_over
+
+
+@cache
+def _note(line: str) -> None:
+    """Print a line, once however often a folder is listed."""
+    print(f"note: {line}")
+
+
+def is_picture(relative: PurePosixPath) -> bool:
+    """Whether a path below a folder names a picture: by its suffix, and nothing in it hidden."""
+    hidden = any(part.startswith(".") for part in relative.parts)  # "._x.png" of macOS archives is no image
+    return relative.suffix.lower() in SUFFIXES and not hidden
+
+
+def unique_names(relatives: Sequence[PurePosixPath]) -> list[str]:
+    """A name per file: its stem where that is unique, else its path ("a/x.png": "a_x"), else with a suffix or hash.
+
+    Case is ignored in the comparison, since two names must be two files on every file system.
+    """
+    spellings: tuple[Callable[[PurePosixPath], str], ...] = (
+        lambda path: path.stem,
+        lambda path: "_".join(path.with_suffix("").parts),
+        lambda path: "_".join(path.parts).replace(".", "_"),
+        lambda path: f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}",
+    )
+    names: dict[PurePosixPath, str] = {}
+    for spell in spellings:
+        pending = [path for path in relatives if path not in names]
+        counts = Counter(spell(path).casefold() for path in pending)
+        taken = {name.casefold() for name in names.values()}
+        names |= {p: spell(p) for p in pending if counts[spell(p).casefold()] == 1 and spell(p).casefold() not in taken}
+    return [names[path] for path in relatives]
