@@ -21,18 +21,20 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     from srlab.stage import numbers
     from srlab.tracking import remembered_run
     from srlab.training.curves import write_history
+    from srlab.training.devices import device_type
     from srlab.training.fit import fit
     from srlab.training.resume import fingerprint, origin, work_folder
     from srlab.training.threads import use_threads
 
     pl.seed_everything(cfg.seed, verbose=False)
     use_threads(cfg.num_threads)
+    device = device_type(cfg.trainer.lightning)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
     parts = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe}
     parts |= {"trainer": cfg.trainer}
     config = {f"{part}.{key}": value for part, node in parts.items() for key, value in numbers(node).items()}
     config |= {"seed": cfg.seed, "num_threads": cfg.num_threads}
-    made_by, name, output = origin(config, data.store.digest, module), cfg.model.name, output_folder()
+    made_by, name, output = origin(config, data.store.digest, module, device), cfg.model.name, output_folder()
     digest, trial = fingerprint(made_by), instantiate(cfg.trial)
     instantiate(cfg.trainer.speed).apply(module)
     with work_folder(Path(cfg.root), name, made_by, trial.waits) as work:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlab.forecast import Outlook, duration, report
+from srlab.forecast import Outlook, budget, duration, report
 from srlab.training.probed import Probed
 
 PROBED = Probed(
@@ -25,7 +25,7 @@ PROBED = Probed(
     remarks=[],
 )
 # 24,000 patches by 16 are 1500 steps of 0.5 s: 750 s, and 20 images of 1.5 s: 780 s an epoch, 65 hours in 300 epochs
-OUTLOOK = Outlook("srgan", 300, 24000, 16, 20, 20, PROBED)
+OUTLOOK = Outlook("srgan", 300, 24000, 16, 20, 20, PROBED, "gans.srgan")
 
 
 def changed(outlook: Outlook = OUTLOOK, name: str = "srgan", **probed: object) -> Outlook:
@@ -93,6 +93,12 @@ def test_memory_that_the_system_does_not_tell_is_no_number() -> None:
 def test_a_moment_is_no_number_of_hours() -> None:
     short = dataclasses.replace(OUTLOOK, max_epochs=1, num_val=0, patches_per_epoch=448)  # 28 steps
     assert "at most < 0.01 hours (14 s)" in report("", [short], {})
+
+
+def test_a_budget_of_time_is_epochs_and_overrides() -> None:
+    """780 s an epoch: 3 in 40 minutes, and none in 10."""
+    assert "srgan  3 epochs: gans.srgan.max_epochs=3 gans.srgan.patience=3\n" in budget([OUTLOOK], 40)
+    assert "srgan  an epoch takes 13 min: lower gans.srgan.patches_per_epoch\n" in budget([OUTLOOK], 10)
 
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "days": 86400}

@@ -23,6 +23,12 @@ LINES = {name: [*params["models"], *params["gans"]] for name, params in PROFILES
 SEEN = Probed([100], 10**9, "a CPU", 1, "32-true", 10**9, 10**8, 20, 0.1, 384, 0.2, [])
 
 
+@pytest.fixture(autouse=True)
+def without_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU of which one trainer is shown."""
+    monkeypatch.setattr(planning, "cpu_has_bf16", lambda: False)
+
+
 class Prober:
     """Remembers what it is asked to probe, and fails on demand."""
 
@@ -87,6 +93,31 @@ def test_the_trainer_is_that_of_run_on_or_the_named_one(override: str, capsys: p
     assert "Profile smoke, conf/trainer/gpu.yaml" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", ["", "trainer=default", "run_on=gpu"])
+def test_bf16_is_shown_beside_float32_where_the_cpu_has_it(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nobody has said which one is wanted."""
+    monkeypatch.setattr(planning, "cpu_has_bf16", lambda: True)
+    prober = Prober()
+    plan("smoke", ["espcn"], words.split(), 20, prober)
+    shown = [
+        line.split("/")[-1].split(";")[0] for line in capsys.readouterr().out.splitlines() if "conf/trainer/" in line
+    ]
+    assert shown == {"": ["default.yaml", "cpu_bf16.yaml"], "run_on=gpu": ["gpu.yaml"]}.get(words, ["default.yaml"])
+    if not words:
+        assert prober.asked["espcn"].trainer["lightning"]["precision"] == "bf16-mixed"
+
+
+def test_a_budget_of_time_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Profile smoke: 16 patches by 4 are 4 steps of 0.1 s, and an image of 0.2 s, an epoch of 0.6 s."""
+    monkeypatch.setattr(planning, "in_a_process", Prober())
+    main(["plan", "smoke", "--only", "espcn", "srgan", "--minutes", "1"])
+    printed = capsys.readouterr().out
+    assert "espcn  100 epochs: models.espcn.max_epochs=100 models.espcn.patience=100" in printed
+    assert "gans.srgan.max_epochs=" in printed
+
+
 def test_one_failure_leaves_the_others_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SrlabError, match="vdsr, drcn could not be probed"):
         plan("smoke", [], [], 20, Prober("drcn", "vdsr"))
@@ -112,6 +143,7 @@ def test_a_busy_machine_is_named(
         ("smoke --only nonesuch", "there is no network nonesuch here: choose of srcnn"),
         ("smoke quick", "one profile at a time, not smoke, quick"),
         ("smoke --steps 0", "give --steps 1 or more"),
+        ("smoke --minutes 0", "give --minutes above 0"),
         ("smoke --only espcn models.espcn.nonesuch=1", "Could not override 'models.espcn.nonesuch'"),
         ("smoke --only espcn models.espcn.schedule=nonesuch", "nonesuch"),
         ("smoke --only espcn run_on=nonesuch", "Could not find 'trainer/nonesuch'"),

@@ -48,11 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     send.add_argument("--uri", default="", help="tracking URI; default: for each training, the one it was meant for")
     send.add_argument("--outbox", type=Path, help="default: that of conf/tracking/mlflow.yaml")
     send.set_defaults(run=_send)
-    usage = "srlab plan [PROFILE] [key=value ...] [--only NAME ...] [--steps N]"
+    usage = "srlab plan [PROFILE] [key=value ...] [--only NAME ...] [--steps N] [--minutes M]"
     plan = commands.add_parser("plan", help="what the trainings of a profile take", description=PLANNING, usage=usage)
     plan.add_argument("what", nargs="*", metavar="PROFILE key=value", help="default: params.yaml, as it is")
     plan.add_argument("--only", nargs="+", default=[], metavar="NAME", help="default: all")
     plan.add_argument("--steps", type=int, default=20, help="that are measured; default: 20")
+    plan.add_argument("--minutes", type=float, help="how many epochs of each fit into so much time, and the overrides")
     plan.set_defaults(run=_plan)
     promote = commands.add_parser("promote", help="write a sweep's winner into params.yaml", description=PROMOTING)
     promote.add_argument("what", metavar="SWEEP|RUN", help="name of a sweep or of its folder, or id of a run in MLflow")
@@ -83,7 +84,8 @@ def _plan(options: argparse.Namespace) -> None:
     if len(profiles) > 1:
         raise SrlabError(f"one profile at a time, not {', '.join(profiles)}")
     only = [one for one in options.only if "=" not in one]
-    plan(profiles[0] if profiles else None, only, [one for one in given if "=" in one], options.steps, in_a_process)
+    overrides, profile = [one for one in given if "=" in one], profiles[0] if profiles else None
+    plan(profile, only, overrides, options.steps, in_a_process, options.minutes)
 
 
 def _promote(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ class Outlook:
     num_val: int  # validation images
     num_steps: int
     probed: Probed
+    line: str  # of params.yaml, as "models.espcn"
 
     @property
     def patches_per_second(self) -> float:
@@ -26,11 +27,15 @@ class Outlook:
         return self.batch_size / self.probed.step_seconds
 
     @property
-    def hours(self) -> float:
-        """All epochs, each with its validation, whose images the devices share."""
+    def epoch_seconds(self) -> float:
+        """An epoch with its validation, whose images the devices share."""
         training = self.patches_per_epoch / self.patches_per_second
-        validation = -(-self.num_val // self.probed.num_devices) * self.probed.image_seconds
-        return self.max_epochs * (training + validation) / 3600
+        return training + -(-self.num_val // self.probed.num_devices) * self.probed.image_seconds
+
+    @property
+    def hours(self) -> float:
+        """All epochs."""
+        return self.max_epochs * self.epoch_seconds / 3600
 
 
 def report(title: str, outlooks: Sequence[Outlook], failures: Mapping[str, str]) -> str:
@@ -42,6 +47,18 @@ def report(title: str, outlooks: Sequence[Outlook], failures: Mapping[str, str])
     if failures:
         parts += ["", *(f"{name}: {reason}" for name, reason in failures.items())]
     return "\n".join(parts) + "\n"
+
+
+def budget(outlooks: Sequence[Outlook], minutes: float) -> str:
+    """How many epochs of each training fit into so many minutes, and the overrides that make it last as long."""
+    lines = ["", f"In {minutes:g} minutes each, start-up and compilation not counted; the schedule ends with the time:"]
+    width = max((len(one.name) for one in outlooks), default=0)
+    for one in outlooks:
+        num = int(60 * minutes / one.epoch_seconds + 1e-6)  # rounding makes no epoch less
+        found = f"{num:,} epochs: {one.line}.max_epochs={num} {one.line}.patience={num}"
+        short = f"an epoch takes {duration(one.epoch_seconds / 3600)}: lower {one.line}.patches_per_epoch"
+        lines.append(f"{one.name.ljust(width)}  {found if num else short}")
+    return "\n".join(lines) + "\n"
 
 
 def duration(hours: float) -> str:

@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
-from srlab.forecast import Outlook, report
+from srlab.forecast import Outlook, budget, report
 from srlab.machine import MACHINE_BUSY, others_at_work
 from srlab.progress import track
 from srlab.stage import ROOT
+from srlab.training.devices import cpu_has_bf16
 from srlab.training.probed import PROBED, TRAINING, Probed, Training
 
 CONF, PARAMS = ROOT / "conf", Path("params.yaml")
@@ -29,21 +30,54 @@ CONF, PARAMS = ROOT / "conf", Path("params.yaml")
 Probe = Callable[[Training], Probed]  # SrlabError if it fails
 
 
-def plan(profile: str | None, only: Sequence[str], overrides: Sequence[str], num_steps: int, probe: Probe) -> None:
-    """Probe every training and print the table.
+def plan(
+    profile: str | None,
+    only: Sequence[str],
+    overrides: Sequence[str],
+    num_steps: int,
+    probe: Probe,
+    minutes: float | None = None,
+) -> None:
+    """Probe every training and print the table; of a CPU with bf16 instructions also what `trainer=cpu_bf16` brings.
 
     Args:
         profile: of conf/profile; None takes the params.yaml of the current folder.
         only: lines of `models` and `gans`; none stands for all.
         overrides: Hydra's, as in "models.espcn.batch_size=32".
         num_steps: that are measured, fewer where they are slow.
+        minutes: a budget of time for each; says how many epochs fit into it.
 
     Raises:
         SrlabError: no such profile, name or key; or, after the table of the others, a training could not be probed.
     """
     if num_steps < 1:
         raise SrlabError(f"a probe of {num_steps} steps measures nothing: give --steps 1 or more")
+    if minutes is not None and not minutes > 0:
+        raise SrlabError(f"no training fits into {minutes:g} minutes: give --minutes above 0")
     trainer, found = configs(profile, only, overrides)
+    given = any(override.startswith("trainer=") for override in overrides)
+    outlooks, failures = _shown(profile, trainer, found, num_steps, probe, minutes)
+    if trainer == "default" and not given and _on_cpu(outlooks) and cpu_has_bf16():
+        print(flush=True)
+        trainer, found = configs(profile, only, [*overrides, "trainer=cpu_bf16"])
+        failures |= _shown(profile, trainer, found, num_steps, probe, minutes)[1]
+    if failures:
+        raise SrlabError(f"{', '.join(failures)} could not be probed, see above")
+
+
+def _on_cpu(outlooks: Sequence[Outlook]) -> bool:
+    return any(one.probed.idle_bytes is not None for one in outlooks)
+
+
+def _shown(
+    profile: str | None,
+    trainer: str,
+    found: Mapping[str, DictConfig],
+    num_steps: int,
+    probe: Probe,
+    minutes: float | None,
+) -> tuple[list[Outlook], dict[str, str]]:
+    """What was seen of the trainings `found`, which is printed, and what failed, by name."""
     load, outlooks, failures = others_at_work(), [], {}
     for name, cfg in track(found.items(), f"probing {_counted(len(found))}", len(found)):
         try:
@@ -54,8 +88,9 @@ def plan(profile: str | None, only: Sequence[str], overrides: Sequence[str], num
     if load:
         title += f"; {MACHINE_BUSY}, other programs slowed it down ({load} before it began)"
     print(report(title, outlooks, failures), end="", flush=True)
-    if failures:
-        raise SrlabError(f"{', '.join(failures)} could not be probed, see above")
+    if minutes is not None:
+        print(budget(outlooks, minutes), end="", flush=True)
+    return outlooks, failures
 
 
 def configs(profile: str | None, only: Sequence[str], overrides: Sequence[str]) -> tuple[str, dict[str, DictConfig]]:
@@ -135,7 +170,9 @@ def _outlook(cfg: DictConfig, num_steps: int, probed: Probed) -> Outlook:
     numbers = cfg.model.numbers
     num_val = cfg.datasets[cfg.train_on].num_val
     sizes = (numbers.max_epochs, numbers.patches_per_epoch, numbers.batch_size)
-    return Outlook(cfg.model.name, *sizes, num_val, num_steps, probed)
+    name = cfg.model.name
+    line = f"{'gans' if name in cfg.gans else 'models'}.{name}"
+    return Outlook(name, *sizes, num_val, num_steps, probed, line)
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:

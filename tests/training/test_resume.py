@@ -22,8 +22,8 @@ THIS: Origin = {"lr": "0.1", "code of srlab.models.espcn": "a", "seed": "1"}
 OTHER: Origin = {**THIS, "lr": "0.2", "code of srlab.models.espcn": "b"}
 
 
-def of(config: dict[str, Any], data: str, module: nn.Module) -> str:
-    return fingerprint(origin(config, data, module))
+def of(config: dict[str, Any], data: str, module: nn.Module, device: str = "cpu") -> str:
+    return fingerprint(origin(config, data, module, device))
 
 
 def net(seed: int = 0) -> nn.Module:
@@ -40,6 +40,20 @@ def test_the_same_training_has_the_same_fingerprint() -> None:
 )
 def test_config_data_and_first_weights_change_the_fingerprint(config: dict[str, Any], data: str, seed: int) -> None:
     assert of(config, data, net(seed)) != of(CONFIG, "data", net())
+
+
+def test_the_kind_of_device_changes_the_fingerprint() -> None:
+    assert of(CONFIG, "data", net(), "cuda") != of(CONFIG, "data", net(), "cpu")
+
+
+@pytest.mark.parametrize(("device", "counts"), [("cpu", True), ("cuda", False)])
+def test_threads_count_where_they_do_the_work(device: str, counts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training on a GPU goes on beside another number of cores."""
+    found = []
+    for threads in (2, 5):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)  # noqa: B023
+        found.append(of(CONFIG | {"num_threads": threads}, "data", net(), device))
+    assert (found[0] != found[1]) == counts
 
 
 def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

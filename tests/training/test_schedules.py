@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from srlab.planning import configs
 from srlab.training.schedules import step_schedules
 
 
@@ -42,6 +44,15 @@ def test_cosine_follows_its_curve() -> None:
 def test_every_schedule_of_a_module_moves() -> None:
     schedules = [ReduceLROnPlateau(optimizer(), mode="max", factor=0.1, patience=0) for _ in range(2)]
     assert rates(schedules, [1, 1])[-1] == [0.1, 0.1]
+
+
+@pytest.mark.parametrize(("model", "flat"), [("srgan", -0.16), ("espcn", 28.0)])
+@pytest.mark.parametrize("schedule", ["plateau", "steep_plateau"])
+def test_a_flat_curve_lowers_the_rate(model: str, flat: float, schedule: str) -> None:
+    """Also where the score is negative: minus the content loss of a GAN."""
+    made = instantiate(configs("smoke", [model], [f"schedule=${{schedule_makers.{schedule}}}"])[1][model].schedule)
+    first, *_, last = rates(made(optimizer()), [flat] * (made.keywords["patience"] + 2))
+    assert last[0] < first[0]
 
 
 @pytest.mark.parametrize("none", [None, []])

@@ -47,9 +47,13 @@ class DRCN(Network):
         """How this network differs from the published one, "" where it does not."""
         return "" if self.size == PUBLISHED else "{} recursions, {} channels".format(*self.size)
 
-    def forward(self, lr: Tensor) -> Tensor:
-        """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped."""
-        return self._weighted(self.predictions(imresize(lr, scale=self.scale)))
+    def forward(self, lr: Tensor, *, every: bool = False) -> Tensor:
+        """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped.
+
+        With `every`, (num_recursions, B, 1, H, W): one prediction after each recursion.
+        """
+        predictions = self.predictions(imresize(lr, scale=self.scale))
+        return torch.stack(list(predictions)) if every else self._weighted(predictions)
 
     def predictions(self, enlarged: Tensor) -> Iterator[Tensor]:
         """One prediction (B, 1, H, W) after each recursion, of the bicubic enlargement (B, 1, H, W).
@@ -67,7 +71,7 @@ class DRCN(Network):
         alpha is high at first, for a stable start, and decays (sec. 3.3): here, where the paper gives no numbers, by
         a straight line from 1 to 0. The paper's third term, beta * ||weights||^2, is the optimizer's weight decay.
         """
-        predictions = list(self.predictions(imresize(lr, scale=self.scale)))
+        predictions = self(lr, every=True).unbind()  # through __call__, which is what may be compiled
         each = torch.stack([half_squared_error(prediction, hr) for prediction in predictions]).mean()
         alpha = max(0.0, 1.0 - epoch / self.alpha_epochs)
         return alpha * each + (1.0 - alpha) * half_squared_error(self._weighted(predictions), hr)

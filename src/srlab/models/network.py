@@ -1,5 +1,7 @@
 """What every network offers: pixels in, pixels out, grey or colour."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -65,9 +67,9 @@ class Network(nn.Module):
 
         A luma network gets the luma of a colour image and leaves the chroma to bicubic interpolation, as the authors of
         SRCNN and ESPCN do; an RGB network gets a grey image as R = G = B.
-        Runs in eval mode and in the precision of the weights whatever autocast is on around it, so that a score never
-        depends on how the network was trained. SrlabError for another scale, other channels or another device than the
-        network's.
+        Runs in eval mode, uncompiled and in the precision of the weights, so that a score never depends on how the
+        network was trained, and a new size of image costs nothing. SrlabError for another scale, other channels or
+        another device than the network's.
         """
         if scale != self.scale:
             name = type(self).__name__
@@ -98,8 +100,22 @@ class Network(nn.Module):
         weight = next(self.parameters())
         if weight.device != lr.device:
             raise SrlabError(f"{type(self).__name__} is on {weight.device}, the image on {lr.device}: move one of them")
-        with torch.autocast(weight.device.type, enabled=False):
-            return self(lr.to(weight.dtype)).to(lr.dtype)
+        with full_precision(weight.device):
+            return self.forward(lr.to(weight.dtype)).to(lr.dtype)  # not what was compiled
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Neither autocast nor TF32; and no kernel is chosen by trying all, which every new size of image would ask for."""
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    matmul.allow_tf32 = cudnn.allow_tf32 = cudnn.benchmark = False
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
 
 
 def half_squared_error(sr: Tensor, hr: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from srlab.sweeps.launchers import Hydra, Job, Result, Sequential, job
 from srlab.sweeps.space import Parameter, Values, override_text, overrides, parse, split
 from srlab.sweeps.study import Asked, Study, only_one
 from srlab.sweeps.trial import COSTS, as_json
+from srlab.training.devices import device_type
 from srlab.training.resume import Origin, origin
 from srlab.training.threads import use_threads
 
@@ -199,7 +200,7 @@ def _made_by(parameters: list[Parameter], bases: list[tuple[Values, DictConfig]]
             config = training_numbers(cfg)
             data, module = _built(cfg.data, where), _built(cfg.model.module, where)
             if number == 0:
-                made_by = origin(config, data.store.digest, module)
+                made_by = origin(config, data.store.digest, module, device_type(cfg.trainer.lightning))
                 found |= {f"{cfg.model.name}: {key}" if groups else key: value for key, value in made_by.items()}
     return {key: value for key, value in found.items() if not key.endswith("first weights")}  # no seed is set here
 

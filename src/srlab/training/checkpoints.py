@@ -32,6 +32,7 @@ from srlab.training.resume import Origin, differences
 DAMAGE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError)
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 NOTHING, SAVE, STOP = range(3)  # what is to be done between two chunks: the largest that any process wants
+SECONDS_BETWEEN_TALKS = 10.0  # of several processes, which wait for each other while they talk
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -118,7 +119,8 @@ class Checkpoints(Checkpoint):
     """Saves at the end of every epoch, every `minutes` in between, and on SIGTERM (a cluster that wants its node back).
 
     SIGTERM ends the training after the chunk of steps in which it came, or after the validation, with exit code 143. Of
-    several processes, one that is told is enough.
+    several processes, one that is told is enough: they talk about it every ten seconds, counted in chunks, since their
+    clocks differ.
 
     Args:
         origin: what makes this training; goes into every checkpoint.
@@ -129,6 +131,11 @@ class Checkpoints(Checkpoint):
         self.saved_at = time.monotonic()
         self.random: dict[str, Any] | None = None
         self.is_terminated = False
+        self._talked_at, self._silent, self._wait = (
+            self.saved_at,
+            0,
+            1,
+        )  # chunks since a talk, and between two
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.is_terminated = trainer.received_sigterm
@@ -138,13 +145,17 @@ class Checkpoints(Checkpoint):
             signal.signal(signal.SIGTERM, self._terminate)
         if self.random is not None:  # now, when nothing draws any more before the first step
             set_random_states(self.random)
-        self.saved_at = time.monotonic()
+        self.saved_at = self._talked_at = time.monotonic()
+        self._silent, self._wait = 0, 1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx + 1 >= trainer.num_training_batches:
             return  # the end of the epoch is near, which has its validation and its own checkpoint
+        self._silent += 1
+        if trainer.world_size > 1 and self._silent < self._wait:
+            return
         todo = self._todo(trainer)
         if todo >= SAVE:
             self._save(trainer)
@@ -180,7 +191,16 @@ class Checkpoints(Checkpoint):
         if trainer.world_size == 1:
             return todo
         strategy: Any = trainer.strategy
-        return int(strategy.reduce(torch.tensor(todo, device=strategy.root_device), reduce_op="max"))
+        wanted = torch.tensor([todo, -self._chunks_until_talk()], device=strategy.root_device)
+        todo, wait = strategy.reduce(wanted, reduce_op="max").tolist()
+        self._silent, self._wait = 0, -wait
+        return todo
+
+    def _chunks_until_talk(self) -> int:
+        """As many as fit in the time between two talks, by how long those since the last one took; 1 at least."""
+        now = time.monotonic()
+        seconds, self._talked_at = (now - self._talked_at) / max(self._silent, 1), now
+        return max(int(min(SECONDS_BETWEEN_TALKS, 60 * self.minutes) / max(seconds, 1e-6)), 1)
 
     def _end(self, trainer: pl.Trainer, todo: int) -> None:
         if todo == STOP:  # a follower's code would make Lightning kill the first process amid its farewell

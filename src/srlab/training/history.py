@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
@@ -14,28 +15,45 @@ from torch import Tensor
 
 from srlab.training.curves import Row
 
+ENOUGH_CHUNKS = 16  # of an epoch, beside which the one step that `busy_share` delays does not count
+LONGEST_SLEEP = 0.2  # seconds
+CYCLES_PER_SECOND = 2e9  # of a GPU, about
+
 
 class Waiting(Callback):
     """How large a share of an epoch's training time its device waited for the next batch, and patches a second.
 
     On a CPU the two share the cores, so the share is the time that feeding takes. On a GPU it is the time between the
     end of a chunk of steps and the beginning of the next, in which nothing but feeding is queued, measured on the GPU.
+    What it waits within a chunk, for the CPU to launch the next kernel, is in `speed/busy_share`: once an epoch the GPU
+    sleeps while a whole step is queued, and how long it then takes, as a share of what a step takes otherwise, is how
+    much of the time it has work. (A step of more than the thousand kernels that a queue holds reads a little too high.)
     """
 
     def __init__(self) -> None:
         self.figures: Row = {}
         self._marks: list[Any] = []  # alternately: the device is free, the device has work
-        self._num_patches = 0
+        self._around: list[Any] = []  # the queued step
+        self._hook: Any = None
+        self._num_patches = self._num_steps = 0
+        self._began = 0.0  # by the CPU's clock
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._marks, self._num_patches = [_mark(pl_module.device)], 0
+        self._marks, self._around, self._num_patches, self._num_steps = [_mark(pl_module.device)], [], 0, 0
+        self._began = time.perf_counter()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if not self._marks:  # resumed in the middle of an epoch, which has no start
             self._marks.append(_mark(pl_module.device))
+            self._began = time.perf_counter()
         self._marks.append(_mark(pl_module.device))
+        if pl_module.device.type == "cuda" and batch_idx == max(trainer.num_training_batches, ENOUGH_CHUNKS) // 2:
+            seconds = min(2 * (time.perf_counter() - self._began) / max(self._num_steps, 1), LONGEST_SLEEP)
+            mark: Any = partial(self._mark_step, pl_module.device, seconds)
+            self._hook = trainer.optimizers[0].register_step_post_hook(mark)
+        self._num_steps += len(batch)
         self._num_patches += sum(len(lr) for lr, _ in batch) * trainer.world_size
 
     def on_train_batch_end(
@@ -51,6 +69,18 @@ class Waiting(Callback):
             "speed/wait_share": sum(seconds[::2]) / sum(seconds),
             "speed/patches_per_second": self._num_patches / sum(seconds),
         }
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+        if len(self._around) == 2:
+            self.figures["speed/busy_share"] = min(_seconds(*self._around) / (sum(seconds) / self._num_steps), 1.0)
+
+    def _mark_step(self, device: torch.device, seconds: float, *_: Any) -> None:
+        """After an optimizer step: let the GPU sleep until the next one is queued, and mark both ends of that."""
+        if not self._around:
+            torch.cuda._sleep(int(seconds * CYCLES_PER_SECOND))
+        if len(self._around) < 2:
+            self._around.append(_mark(device))
 
 
 class History(Callback):
@@ -123,6 +153,8 @@ class TrainingProgress(Callback):
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, val {float(metrics['val/psnr']):.2f} dB, "
             f"{speed['speed/patches_per_second']:.0f} patches/s, waits {speed['speed/wait_share']:.0%}"
         )
+        if "speed/busy_share" in speed:
+            line += f", busy {speed['speed/busy_share']:.0%}"
         if self.progress:
             self.progress.update(self.task, val=line)
         elif trainer.is_global_zero and time.monotonic() - self.last_line > self.seconds_between_lines:

@@ -20,35 +20,43 @@ class Means:
     """Weighted means of named scalars, summed up where they are computed: nobody waits for a device to log a number."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._sums: dict[str, Tensor] = {}  # float64, of each of the names that come together
+        self._weights: dict[str, float] = {}  # of as many, on the host
 
-    def add(self, values: dict[str, Tensor], weight: float) -> None:
-        """Add a scalar tensor per name; the same names always come together."""
-        scalars = [value.detach().double() for value in values.values()]
-        added = weight * torch.stack([*scalars, torch.ones_like(scalars[0])])
-        names = ",".join(values)
-        self._sums[names] = self._sums[names].to(added.device) + added if names in self._sums else added
+    def add(self, values: dict[str, Tensor], weight: int) -> None:
+        """Add a scalar tensor per name, by two launches; the same names always come together."""
+        names, scalars = ",".join(values), torch.stack([value.detach() for value in values.values()])
+        if names not in self._sums:
+            self._sums[names] = scalars.new_zeros(len(values), dtype=torch.float64)
+        # the product of a float32 and a count is exact
+        self._sums[names] = self._sums[names].to(scalars.device).add_(scalars, alpha=weight)
+        self._weights[names] = self._weights.get(names, 0.0) + weight
 
     def take(self, over_all: Sum) -> dict[str, float]:
         """The means over all processes; the next `add` begins anew."""
         means = {}
-        for names, sums in self._sums.items():
-            *totals, weight = over_all(sums).tolist()
+        for names, sums in self.state_dict(over_all).items():
+            *totals, weight = sums.tolist()
             means |= {name: total / weight for name, total in zip(names.split(","), totals, strict=True)}
-        self._sums = {}
+        self._sums, self._weights = {}, {}
         return means
 
     def discount(self, prefix: str) -> None:
         """Let what was added under names that begin with `prefix` count for nothing."""
-        self._sums = {name: sums * (not name.startswith(prefix)) for name, sums in self._sums.items()}
+        for names in (names for names in self._sums if names.startswith(prefix)):
+            self._sums[names], self._weights[names] = torch.zeros_like(self._sums[names]), 0.0
 
     def state_dict(self, over_all: Sum) -> dict[str, Tensor]:
-        """The sums so far, of all processes."""
-        return {names: over_all(sums.clone()).cpu() for names, sums in self._sums.items()}
+        """The sums so far, and last their weight, of all processes."""
+        return {
+            names: over_all(torch.cat([sums, sums.new_tensor([self._weights[names]])])).cpu()
+            for names, sums in self._sums.items()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on with the sums of `state_dict`."""
-        self._sums = dict(state)
+        self._sums = {names: sums[:-1].clone() for names, sums in state.items()}
+        self._weights = {names: float(sums[-1]) for names, sums in state.items()}
 
 
 class Ledger:

@@ -26,6 +26,7 @@ from srlab.evaluation.cost import SIDE, STATUS, _name, count_multiply_adds
 from srlab.files import read_json, write_json
 from srlab.models.network import Network
 from srlab.training.curves import Row
+from srlab.training.devices import device_type
 from srlab.training.fit import fit
 from srlab.training.probed import PROBED, TRAINING, Probed, Training
 from srlab.training.stand_ins import made_up_store, with_stand_ins
@@ -114,6 +115,7 @@ def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     idle = _resident("VmRSS")
     pl.seed_everything(training.seed, verbose=False)
     use_threads(training.num_threads)
+    device_type(training.trainer["lightning"])  # or an error, before anything is built
     num_patches = (WARM_UP + training.num_steps) * training.data["chunk"] * training.data["batch_size"]  # at the most
     folder = work / "pairs"
     made_up_store(folder, training.scale, max(SIDE, training.data["patch_size"]))

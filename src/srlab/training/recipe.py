@@ -1,13 +1,18 @@
 """From losses to weights: what happens between a backward pass and the next batch, the same for every network."""
 
-from collections.abc import Iterator
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from srlab.errors import SrlabError
+
+MakeOptimizer = Callable[..., Optimizer]  # called with parameters or groups of them, and `lr`
 
 
 class Recipe:
@@ -54,14 +59,43 @@ class Recipe:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # the schedule knows nothing of the warm-up
 
-    def averaged(self, net: nn.Module) -> AveragedModel | None:
+    def averaged(self, net: nn.Module) -> "Average | None":
         """The moving average of `net`, which starts as `net`; None where the recipe has none."""
-        if not self.ema:
-            return None
-        # Statistics of batch normalisation are averages already: they are copied.
-        average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(self.ema)).requires_grad_(False)
-        average.n_averaged += 1  # or its first update would copy the weights, and forget those that it started as
-        return average
+        return Average(net, self.ema) if self.ema else None
+
+
+_torch: Any = torch  # whose multi-tensor operations have no other name than a private one
+
+
+class Average(nn.Module):
+    """`module`, the exponential moving average of a network: w <- decay * w + (1 - decay) * the network's w.
+
+    torch's AveragedModel keeps its count on the device, and looks at it twice a step; nobody needs that count here.
+    """
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.module, self.decay = copy.deepcopy(net).requires_grad_(False), decay
+
+    @torch.no_grad()
+    def update_parameters(self, net: nn.Module) -> None:
+        """Take a step of `net` in, by a few kernels; statistics of batch normalisation are averages, and copied."""
+        _torch._foreach_lerp_(list(self.module.parameters()), list(net.parameters()), 1 - self.decay)
+        buffers: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = defaultdict(lambda: ([], []))
+        for own, new in zip(self.module.buffers(), net.buffers(), strict=True):
+            for side, tensor in zip(buffers[own.dtype], (own, new), strict=True):
+                side.append(tensor)
+        for own, new in buffers.values():
+            _torch._foreach_copy_(own, new)
+
+
+def casting_anew(device: torch.device) -> torch.autocast:
+    """Autocast as it is, but that casts the weights whenever they are used: those of a chunk change from step to step.
+
+    It may be left to torch to keep what it has cast until the outermost context ends, which is that of the whole chunk.
+    """
+    kind = device.type
+    return torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False)
 
 
 PLAIN = Recipe(warmup=0, clip_norm=0.0, accumulate=1, ema=0.0)

@@ -1,6 +1,5 @@
 """Training against a pixel loss: SRCNN, ESPCN, SRResNet and every other network without a discriminator."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -12,11 +11,10 @@ from srlab.data.colour import luma
 from srlab.models.network import Network
 from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
 from srlab.training.pixel_losses import Loss, OwnLoss
-from srlab.training.recipe import PLAIN, Recipe
+from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, casting_anew
 from srlab.training.schedules import Schedule
 from srlab.training.validation import validation_scores
 
-MakeOptimizer = Callable[..., torch.optim.Optimizer]  # called with parameter groups and `lr`
 Pair = tuple[Tensor, Tensor]  # LR and HR
 
 
@@ -63,17 +61,9 @@ class Regression(pl.LightningModule):
     def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
         """One optimizer step on each batch of the chunk, which has the network's channels."""
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
-        for batch in chunk:
-            optimizer.zero_grad()
-            for lr, hr in self.recipe.parts(*batch):
-                loss = self.loss(self.net, lr, hr, self.current_epoch)
-                require_finite(loss, "train/loss", self.ledger, network=(self.net, lr))
-                self.manual_backward(loss * (len(lr) / len(batch[0])))
-                self.ledger.means.add({"train/loss": loss}, len(lr))
-            self.recipe.step(optimizer, self.num_steps)
-            if self.average is not None:
-                self.average.update_parameters(self.net)
-            self.ledger.num_steps += 1
+        with casting_anew(self.device):
+            for batch in chunk:
+                self._step(optimizer, *batch)
 
     def on_validation_epoch_start(self) -> None:
         share_statistics(self)
@@ -86,6 +76,18 @@ class Regression(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         close_epoch(self, sign=1)
+
+    def _step(self, optimizer: torch.optim.Optimizer, batch_lr: Tensor, batch_hr: Tensor) -> None:
+        optimizer.zero_grad()
+        for lr, hr in self.recipe.parts(batch_lr, batch_hr):
+            loss = self.loss(self.net, lr, hr, self.current_epoch)
+            require_finite(loss, "train/loss", self.ledger, network=(self.net, lr))
+            self.manual_backward(loss * (len(lr) / len(batch_lr)))
+            self.ledger.means.add({"train/loss": loss}, len(lr))
+        self.recipe.step(optimizer, self.num_steps)
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+        self.ledger.num_steps += 1
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.net.parameter_groups(self.lr), lr=self.lr)

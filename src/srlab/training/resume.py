@@ -41,23 +41,26 @@ class Ended(Exception):
 Origin = dict[str, str]  # what decides the result of a training -> its value or a digest of it
 
 
-def origin(config: dict[str, Any], data_digest: str, module: nn.Module) -> Origin:
-    """All that decides the result: config, data, first weights, torch's version and threads, srlab's own source.
+def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: str) -> Origin:
+    """All that decides the result: config, data, first weights, torch's version, kind of device, srlab's own source.
 
-    The first weights stand for the seed and for a pre-trained generator; threads change the last bits of a sum. Of the
+    The first weights stand for the seed and for a pre-trained generator. The number of threads changes the last bits of
+    a sum where the device is a CPU; beside a GPU it is a matter of the machine, as another node has other cores. Of the
     source, what counts are the modules of the parts of `module`, of every `_target_` that is built, of the loop, and
     all that these import: the same whatever else a process has loaded, so that it finds what another began.
     """
     first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
         first_weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    found = {key: str(value) for key, value in config.items() if key.rpartition(".")[2] not in OF_THE_MACHINE}
+    on_cpu = device == "cpu"
+    of_the_machine = OF_THE_MACHINE if on_cpu else OF_THE_MACHINE | {"num_threads"}
+    found = {key: str(value) for key, value in config.items() if key.rpartition(".")[2] not in of_the_machine}
     found |= {
         "data": data_digest,
         "first weights": first_weights.hexdigest(),
         "torch": str(torch.__version__),
-        "threads": str(torch.get_num_threads()),
-    }
+        "device": device,
+    } | ({"threads": str(torch.get_num_threads())} if on_cpu else {})
     built = [key for key in config if key.endswith("_target_") and not key.startswith(NOT_BUILT)]
     targets = {str(config[key]).rpartition(".")[0] for key in built}
     for name in (name for name in targets if name.startswith("srlab.")):

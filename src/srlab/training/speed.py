@@ -4,6 +4,10 @@ from typing import Any
 
 import torch
 
+from srlab.errors import SrlabError
+
+REPLAYING = ("reduce-overhead", "max-autotune")  # modes that replay CUDA graphs, each time into the same memory
+
 
 class Speed:
     """What is done to a Lightning module before it is trained. Precision and devices are the Trainer's own arguments.
@@ -19,7 +23,15 @@ class Speed:
         self.channels_last, self.compile, self.tf32 = channels_last, compile, tf32
 
     def apply(self, module: Any) -> None:
-        """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights."""
+        """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights.
+
+        SrlabError if replayed graphs would overwrite the gradients that a batch in parts adds up.
+        """
+        if self.compile in REPLAYING and module.recipe.accumulate > 1:
+            raise SrlabError(
+                f"trainer.speed.compile {self.compile} replays CUDA graphs, which recipes.*.accumulate "
+                f"{module.recipe.accumulate} does not allow: set it to 1, or trainer.speed.compile to default"
+            )
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
         if self.channels_last:
             module.to(memory_format=torch.channels_last)
