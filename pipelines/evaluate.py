@@ -12,6 +12,9 @@ from srlab.stage import output_folder, stage
 
 @stage("evaluate")
 def main(cfg: DictConfig) -> None:
+    from srlab.training.threads import use_kernels, use_threads
+
+    use_kernels(cfg.kernels)  # before torch is imported
     import torch
     from hydra.utils import instantiate
 
@@ -23,6 +26,7 @@ def main(cfg: DictConfig) -> None:
     from srlab.files import write_json
     from srlab.tracking import remembered_run
 
+    use_threads(cfg.num_threads)
     name, output = cfg.model.name, output_folder()
     stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
     protocols = [instantiate(protocol) for protocol in cfg.protocols.values()]

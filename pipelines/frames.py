@@ -12,12 +12,16 @@ from srlab.stage import output_folder, stage
 
 @stage("frames")
 def main(cfg: DictConfig) -> None:
+    from srlab.training.threads import use_kernels, use_threads
+
+    use_kernels(cfg.kernels)  # before torch is imported
     from hydra.utils import instantiate
 
     from srlab.classical.burst import Burst
     from srlab.data.pairs import PairStore
     from srlab.evaluation.frames import compare, rows, set_scores
 
+    use_threads(cfg.num_threads)
     folder = output_folder() / "frames"
     stores = {key: PairStore(Path(cfg.pairs, key)) for key, entry in cfg.test_sets.items() if entry.role == "test"}
     burst = Burst(cfg.scale, cfg.seed, cfg.frames.num, cfg.frames.sigma, cfg.frames.noise)

@@ -13,6 +13,9 @@ from srlab.stage import output_folder, stage
 
 @stage("train")
 def main(cfg: DictConfig) -> dict[str, Any] | None:
+    from srlab.training.threads import use_kernels, use_threads
+
+    use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
@@ -24,16 +27,14 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     from srlab.training.devices import device_type
     from srlab.training.fit import fit
     from srlab.training.resume import fingerprint, origin, work_folder
-    from srlab.training.threads import use_threads
 
     pl.seed_everything(cfg.seed, verbose=False)
     use_threads(cfg.num_threads)
     device = device_type(cfg.trainer.lightning)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
-    parts = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe}
-    parts |= {"trainer": cfg.trainer}
-    config = {f"{part}.{key}": value for part, node in parts.items() for key, value in numbers(node).items()}
-    config |= {"seed": cfg.seed, "num_threads": cfg.num_threads}
+    own = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe, "trainer": cfg.trainer}
+    config = {f"{part}.{key}": value for part, node in own.items() for key, value in numbers(node).items()}
+    config |= {"seed": cfg.seed, "num_threads": cfg.num_threads, "kernels": cfg.kernels}
     made_by, name, output = origin(config, data.store.digest, module, device), cfg.model.name, output_folder()
     digest, trial = fingerprint(made_by), instantiate(cfg.trial)
     instantiate(cfg.trainer.speed).apply(module)

@@ -10,13 +10,15 @@ from srlab.stage import output_folder, stage
 
 @stage("train_examples")
 def main(cfg: DictConfig) -> None:
+    from srlab.training.threads import use_kernels, use_threads
+
+    use_kernels(cfg.kernels)  # before torch is imported
     from hydra.utils import instantiate
 
     from srlab.examples.dictionary import save_dictionary
     from srlab.examples.training import training_store
     from srlab.files import write_json
     from srlab.stage import numbers
-    from srlab.training.threads import use_threads
 
     use_threads(cfg.num_threads)
     name, output = cfg.model.name, output_folder()

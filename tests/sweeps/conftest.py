@@ -69,6 +69,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bench(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
     """Profile `smoke` at x2 with the small store; MLflow is told later."""
     params = yaml.safe_load((ROOT / "conf/profile/smoke.yaml").read_text()) | {"scale": 2}
+    params["kernels"] = "native"  # which torch has begun with in this process
     for line in params["models"].values():
         line.update(SMALL)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -24,7 +24,10 @@ class Trials(Sweeper):
             if find_spec("optuna") is None:
                 raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
             from srlab.sweeps.launchers import Hydra, warm_up
+            from srlab.training.threads import use_kernels
 
+            config = self.given[1]
+            use_kernels(config.kernels, config.trainer.lightning.precision if "trainer" in config else "32-true")
             warm_up(self.given[1])
             from srlab.sweeps.driver import drive  # seconds of imports
 

@@ -26,6 +26,7 @@ PARTS = (
     "trainer",
     "seed",
     "num_threads",
+    "kernels",
 )  # of the config, that a training reads
 ALLOWED_THOUGH_UPSTREAM = {"seed"}  # a training draws from it, whatever the data drew
 

@@ -24,6 +24,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from srlab.errors import SrlabError
+from srlab.training.threads import PORTABLE
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,14 @@ class RayLauncher:
             raise SrlabError(_missing("Ray", "ray")) from error
         _require_answer(self.address)
         paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+        kernels = {name: os.environ[name] for name in PORTABLE if name in os.environ}
         own: dict[str, Any] = {"num_cpus": max(1, round(self.n_jobs * self.num_cpus))} if self.address is None else {}
         try:
             ray.init(
                 address=self.address,
                 include_dashboard=False if self.address is None else None,
                 logging_level=logging.ERROR,
-                runtime_env={"env_vars": {"PYTHONPATH": paths}},
+                runtime_env={"env_vars": {"PYTHONPATH": paths, **kernels}},
                 **own,
             )
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
