@@ -1,5 +1,6 @@
 """params.yaml and conf/ fit together: profiles are plain numbers, and every model composes and is built."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,9 +25,15 @@ MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"
 NETWORKS = [name for name, path in MODELS.items() if "net" in yaml.safe_load(path.read_text())]
 GANS = [name for name, path in MODELS.items() if "Adversarial" in path.read_text()]
 EXAMPLES = [name for name, path in MODELS.items() if "learner" in yaml.safe_load(path.read_text())]
-INTERPOLATED = "interpolated"  # the yaml of every line of the map of that name
-CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED)]
+INTERPOLATED, EXTERNAL = "interpolated", "external"  # the yamls of every line of the maps of these names
+CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED, EXTERNAL)]
 KINDS = ("classical", "reconstruction", "examples", "models", "gans")  # maps of params.yaml with a line per method
+PAGE = (ROOT / "docs/external.md").read_text()
+LINES = [
+    line
+    for block in re.findall(r"```yaml\n(external:\n.*?)```", PAGE, re.DOTALL)
+    for line in yaml.safe_load(block)["external"].values()
+]
 every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
@@ -93,7 +101,7 @@ def test_every_method_of_a_profile_has_a_yaml(profile: str) -> None:
 def test_no_two_methods_of_a_profile_have_one_name(profile: str) -> None:
     """Their metrics would be one file."""
     params = yaml.safe_load(PROFILES[profile].read_text())
-    names = [name for kind in (*KINDS, INTERPOLATED) for name in params[kind]]
+    names = [name for kind in (*KINDS, INTERPOLATED, EXTERNAL) for name in params[kind]]
     assert len(names) == len(set(names))
 
 
@@ -201,6 +209,23 @@ def test_an_interpolation_is_built_between_its_gan_and_what_that_began_with(benc
     expected = torch.lerp(first, second, line["alpha"])
     assert torch.allclose(between, expected, rtol=0, atol=1e-6)  # float32 below 1
     assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_of_the_page_on_external_networks_is_built(bench: Path, line: dict[str, Any]) -> None:
+    """Its file is not there: the error about it comes from where the line's format leads."""
+    (bench / "params.yaml").write_text(
+        yaml.dump(yaml.safe_load(PROFILES["smoke"].read_text()) | {"external": {"x": line}})
+    )
+    with pytest.raises(InstantiationException) as caught:
+        instantiate(config("evaluate", "model=external", "model.name=x").model.method)
+    (bench / "params.yaml").write_text(PROFILES["smoke"].read_text())
+    assert str(caught.value.__cause__).startswith(f"{line['folder']}/{line['file']} is missing: put it there")
+
+
+def test_the_page_on_external_networks_has_a_line_for_each_format() -> None:
+    formats = yaml.safe_load(MODELS[EXTERNAL].read_text())["formats"]
+    assert {line["format"] for line in LINES} == set(formats)
 
 
 @pytest.mark.parametrize("name", list(yaml.safe_load(PROFILES["quick"].read_text())["schedules"]))

@@ -18,9 +18,17 @@ PROFILES = {path.stem: path.read_text() for path in sorted((ROOT / "conf/profile
 # Choices that no profile makes read other keys.
 PROFILES["quick, all degradations"] = PROFILES["quick"].replace("kind: bicubic", "kind: full")
 PROFILES["quick, a mixed loss"] = PROFILES["quick"].replace("loss: own", "loss: mixed")
+EXTERNAL = "folder: networks, file: x, channels: rgb, value_range: 1, mean: 0, tile: 0, overlap: 0, label: X"
+PROFILES["quick, networks of others"] = PROFILES["quick"].replace(
+    "external: {}",
+    "external:\n"
+    f"  one: {{format: onnx, {EXTERNAL}}}\n"
+    f"  two: {{format: torchscript, {EXTERNAL}}}\n"
+    f"  three: {{format: python, target: x.X, arguments: {{depth: 6}}, state: null, {EXTERNAL}}}\n",
+)
 # Maps that DVC fans out over. An entry of one may be declared whole although not all of it is read: entries differ in
 # their keys (only a folder has a path, only SRResNet has blocks), and DVC refuses a key that is not there.
-FANNED_OUT = {"datasets", "classical", "reconstruction", "examples", "models", "gans", "interpolated"}
+FANNED_OUT = {"datasets", "classical", "reconstruction", "examples", "models", "gans", "interpolated", "external"}
 
 
 @dataclass

@@ -1,0 +1,211 @@
+"""Anybody's network: what it is given, what becomes of its output, and the published figures of one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from srlab.data.colour import luma
+from srlab.data.images import read_image
+from srlab.data.reduction import reduce_bicubic
+from srlab.data.resample import imresize, to_uint8
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics import psnr, ssim
+from srlab.models.espcn import ESPCN
+from srlab.models.external import External
+from srlab.models.formats import python_class
+from srlab.models.network import Network, Upscaler
+from srlab.models.srresnet import SRResNet
+
+
+class Spy(nn.Module):
+    """Enlarges by repeating pixels, and remembers what it was given."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor] = lambda x: x) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(x)
+        return self.change(x).repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def external(
+    net: nn.Module,
+    channels: str = "rgb",
+    value_range: float = 1,
+    mean: float | str = 0,
+    tile: int = 0,
+    overlap: int = 0,
+) -> External:
+    return External("mine", "Mine", 2, net, channels, value_range, mean, tile, overlap)
+
+
+def picture(channels: int = 3, height: int = 9, width: int = 7) -> Tensor:
+    return torch.rand(1, channels, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def enlarged(x: Tensor) -> Tensor:
+    return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def test_it_is_an_upscaler_that_counts_its_parameters() -> None:
+    method = external(ESPCN(2), "y")
+    assert isinstance(method, Upscaler)
+    assert method.label == "Mine"
+    assert method.num_parameters == sum(one.numel() for one in ESPCN(2).parameters())
+
+
+@pytest.mark.parametrize("value_range", [1, 255])
+def test_white_is_what_the_line_says(value_range: int) -> None:
+    spy = Spy()
+    external(spy, value_range=value_range).upscale(torch.ones(1, 3, 4, 4), 2)
+    assert spy.seen[0].unique().tolist() == [value_range]
+
+
+@pytest.mark.parametrize(("channels", "order"), [("rgb", [0, 1, 2]), ("bgr", [2, 1, 0])])
+def test_channels_come_in_the_order_of_the_line(channels: str, order: list[int]) -> None:
+    spy = Spy()
+    external(spy, channels).upscale(picture(), 2)
+    assert torch.equal(spy.seen[0], picture()[:, order])
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize("value_range", [1, 255])
+@pytest.mark.parametrize("mean", [0, 0.5, "0.4488 0.4371 0.4040"])
+def test_a_network_that_changes_nothing_gives_the_image_back(
+    channels: str, value_range: int, mean: float | str
+) -> None:
+    sr = external(Spy(), channels, value_range, mean).upscale(picture(), 2)
+    assert torch.allclose(sr, enlarged(picture()), rtol=0, atol=1e-6)  # float32 below 1, there and back
+
+
+def test_the_mean_of_each_channel_is_taken_off_in_the_order_rgb() -> None:
+    spy = Spy()
+    external(spy, "bgr", 255, "0.1 0.2 0.3").upscale(torch.full((1, 3, 4, 4), 0.5), 2)
+    found = spy.seen[0][0, :, 0, 0]
+    assert torch.allclose(found, torch.tensor([51.0, 76.5, 102.0]), rtol=0, atol=1e-4)  # float32 below 256: b, g, r
+
+
+def test_a_luma_network_leaves_chroma_to_bicubic() -> None:
+    class Bicubic(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[1] == 1
+            return imresize(x, scale=2)
+
+    rgb = picture().double() * 0.4 + 0.3
+    sr = external(Bicubic(), "y").double().upscale(rgb, 2)
+    assert (sr - imresize(rgb, scale=2)).abs().max() < 1e-12  # interpolation and colour matrices commute
+
+
+def test_a_grey_image_goes_through_an_rgb_network_as_three_equal_channels() -> None:
+    spy = Spy()
+    sr = external(spy).upscale(picture(1), 2)
+    assert torch.equal(spy.seen[0], picture(1).expand(-1, 3, -1, -1))
+    assert torch.allclose(sr, enlarged(picture(1)), rtol=0, atol=1e-6)  # float32 below 1
+
+
+# --- Tiles
+
+
+def srresnet() -> SRResNet:
+    torch.manual_seed(0)
+    return SRResNet(2, num_blocks=1, num_features=4)
+
+
+@pytest.mark.parametrize(
+    ("net", "channels", "reach"), [(ESPCN(2), "y", 4), (srresnet(), "rgb", 10)], ids=["espcn", "srresnet"]
+)  # what reach is made of: REACH of test_networks.py
+@pytest.mark.parametrize(("height", "width"), [(50, 37), (24, 61), (20, 20)])
+def test_tiles_that_overlap_by_the_reach_give_what_the_whole_gives(
+    net: Network, channels: str, reach: int, height: int, width: int
+) -> None:
+    image = picture(height=height, width=width)
+    whole = external(net, channels).upscale(image, 2)
+    tiled = external(net, channels, tile=24, overlap=reach).upscale(image, 2)
+    assert torch.allclose(tiled, whole, rtol=0, atol=1e-5)  # float32: other sizes, other order of the sums
+
+
+def test_tiles_that_overlap_less_do_not() -> None:
+    image = picture(height=50, width=37)
+    whole = external(srresnet()).upscale(image, 2)
+    assert not torch.allclose(external(srresnet(), tile=24).upscale(image, 2), whole, rtol=0, atol=1e-5)
+
+
+def test_every_tile_has_the_side_of_the_line() -> None:
+    """So that a file made for one size of input can be used."""
+    spy = Spy()
+    external(spy, tile=8, overlap=2).upscale(picture(height=21, width=8), 2)
+    assert {tuple(one.shape[2:]) for one in spy.seen} == {(8, 8)}
+    assert len(spy.seen) == 5  # rows 0-5, 6-9, 10-13, 14-17 and the rest of 21
+
+
+# --- What is refused
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"channels": "cmyk"}, r"external\.mine\.channels is cmyk: choose one of rgb, bgr, y"),
+        ({"value_range": 0}, r"external\.mine\.value_range is 0: set 1 or 255"),
+        ({"mean": "0.1 0.2"}, r"external\.mine\.mean is 0\.1 0\.2: give one number, or 3"),
+        ({"mean": "dark"}, r"external\.mine\.mean is dark: give one number, or 3"),
+        ({"tile": 8, "overlap": 4}, r"external\.mine: a tile of 8 with an overlap of 4 keeps nothing"),
+    ],
+)
+def test_an_impossible_number_is_named(numbers: dict, message: str) -> None:
+    with pytest.raises(SrlabError, match=message):
+        external(Spy(), **numbers)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (nn.Identity(), r"makes \(1, 3, 9, 7\) of \(1, 3, 9, 7\), x2 asks for \(1, 3, 18, 14\)"),
+        (Spy(lambda x: x[:, :1]), r"makes \(1, 1, 18, 14\) of"),
+        (nn.Conv2d(1, 1, 3), r"fails on an input of \(1, 3, 9, 7\) \(.*1 channels.*\): correct `channels`"),
+    ],
+    ids=["another scale", "fewer channels", "other channels"],
+)
+def test_a_network_that_does_not_fit_is_refused_in_one_line(net: nn.Module, message: str) -> None:
+    with pytest.raises(SrlabError, match=r"^external\.mine " + message) as caught:
+        external(net).upscale(picture(), 2)
+    assert "\n" not in str(caught.value)
+
+
+# --- RLFN, from the weights that its authors released
+
+
+@pytest.mark.data
+def test_rlfn_has_its_published_figures_on_set5() -> None:
+    """Kong et al. 2022, table 1: 32.24 / 0.8952, with float luma and the LR images of MATLAB on 8-bit pixels."""
+    root = os.environ.get("SRLAB_DATASETS")
+    if not root:
+        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5 and weights/published/rlfn_x4.pth")
+    weights = Path(root, "weights/published/rlfn_x4.pth")
+    if not weights.exists():
+        pytest.skip(f"{weights} is not there: get model_zoo/rlfn_x4.pth of bytedance/RLFN")
+    arguments = {"scale": 4, "num_features": 52, "attention_features": 16}
+    net = python_class(str(Path(__file__).parent), str(weights), "rlfn.RLFN", arguments, None)
+    method = External("rlfn", "RLFN", 4, net, "rgb", 255, 0, 0, 0)
+    scores = np.array([_scores(method, file) for file in sorted(Path(root, "Set5").glob("*.png"))])
+    assert len(scores) == 5
+    assert scores.mean(0)[0] == pytest.approx(32.24, abs=0.005)  # dB: half a unit of the last printed digit
+    assert scores.mean(0)[1] == pytest.approx(0.8952, abs=0.0003)  # theirs comes from another program's windows
+
+
+def _scores(method: External, file: Path) -> tuple[float, float]:
+    hr = read_image(file)
+    hr = np.ascontiguousarray(hr[: hr.shape[0] // 4 * 4, : hr.shape[1] // 4 * 4])
+    sr = to_uint8(method.upscale(_planes(reduce_bicubic(hr, 4)).float(), 4))
+    lumas = luma(sr.double() / 255), luma(_planes(hr))
+    return psnr(*lumas, 4).item(), ssim(*lumas, 4).item()
+
+
+def _planes(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
