@@ -48,7 +48,7 @@ def test_a_train_store_holds_grey_images_as_equal_channels(train_store: PairStor
 
 def test_the_store_knows_split_and_counts(tmp_path: Path) -> None:
     store = packed(tmp_path, originals())
-    index = build_index({"images": SIZES}, "train", 1, 8, seed=0)
+    index = build_index({"images": {name: {"sha256": name} for name in SIZES}}, "train", 1, 8, seed=0)
     assert [list(entry) for entry in store.train] == index["train"]
     assert (store.val, store.test, store.names) == (index["val"], [], sorted(SIZES))
     assert (store.scale, store.wanted, store.got) == (2, None, 4)
