@@ -23,7 +23,8 @@ def main(cfg: DictConfig) -> None:
 
     output = output_folder()
     networks = [*cfg.models, *cfg.gans]
-    methods = [*cfg.classical, *cfg.reconstruction, *cfg.examples, *networks, *cfg.interpolated, *cfg.external]
+    methods = [*cfg.classical, *cfg.reconstruction, *cfg.examples, *networks, *cfg.interpolated]
+    methods += [*cfg.external, *cfg.pretrained]
     metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in methods]
     costs = {name: read_json(Path(cfg.costs, f"{name}.json")) for name in methods}
     manifests = {

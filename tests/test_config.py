@@ -25,8 +25,12 @@ MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"
 NETWORKS = [name for name, path in MODELS.items() if "net" in yaml.safe_load(path.read_text())]
 GANS = [name for name, path in MODELS.items() if "Adversarial" in path.read_text()]
 EXAMPLES = [name for name, path in MODELS.items() if "learner" in yaml.safe_load(path.read_text())]
-INTERPOLATED, EXTERNAL = "interpolated", "external"  # the yamls of every line of the maps of these names
-CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED, EXTERNAL)]
+INTERPOLATED, EXTERNAL, PRETRAINED = (
+    "interpolated",
+    "external",
+    "pretrained",
+)  # the yamls of every line of the maps of these names
+CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED, EXTERNAL, PRETRAINED)]
 KINDS = ("classical", "reconstruction", "examples", "models", "gans")  # maps of params.yaml with a line per method
 PAGE = (ROOT / "docs/external.md").read_text()
 LINES = [
@@ -101,7 +105,7 @@ def test_every_method_of_a_profile_has_a_yaml(profile: str) -> None:
 def test_no_two_methods_of_a_profile_have_one_name(profile: str) -> None:
     """Their metrics would be one file."""
     params = yaml.safe_load(PROFILES[profile].read_text())
-    names = [name for kind in (*KINDS, INTERPOLATED, EXTERNAL) for name in params[kind]]
+    names = [name for kind in (*KINDS, INTERPOLATED, EXTERNAL, PRETRAINED) for name in params[kind]]
     assert len(names) == len(set(names))
 
 
@@ -224,6 +228,15 @@ def test_a_line_of_the_page_on_external_networks_is_built(bench: Path, line: dic
         instantiate(config("evaluate", "model=external", "model.name=x").model.method)
     (bench / "params.yaml").write_text(PROFILES["smoke"].read_text())
     assert str(caught.value.__cause__).startswith(f"{line['folder']}/{line['file']} is missing: put it there")
+
+
+def test_a_line_of_pretrained_leads_to_its_card(bench: Path) -> None:
+    smoke = PROFILES["smoke"].read_text()
+    (bench / "params.yaml").write_text(smoke.replace("pretrained: {}", "pretrained: {x: {file: espcn}}"))
+    with pytest.raises(InstantiationException) as caught:
+        instantiate(config("evaluate", "model=pretrained", "model.name=x").model.method)
+    (bench / "params.yaml").write_text(smoke)
+    assert str(caught.value.__cause__).startswith("pretrained/espcn.json is missing: `srlab release` writes it")
 
 
 def test_the_page_on_external_networks_has_a_line_for_each_format() -> None:

@@ -31,6 +31,12 @@ Write the numbers of a sweep's best trial, or of a run in MLflow, into params.ya
 is. `dvc repro` then makes them go through the whole pipeline.
 """
 
+RELEASING = """\
+Write pretrained/NAME.safetensors, the weights of a training, and pretrained/NAME.json, a card with all that is known of
+them. The numbers of the training are those of FOLDER/.hydra/config.yaml, if it is there, else those of params.yaml and
+the command line. A line of `pretrained` in params.yaml then makes them a row of the table.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
@@ -59,6 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     promote.add_argument("what", metavar="SWEEP|RUN", help="name of a sweep or of its folder, or id of a run in MLflow")
     promote.add_argument("--trial", type=int, help="another than the best, or one of several best")
     promote.set_defaults(run=_promote)
+    usage = "srlab release NAME [key=value ...] [--from FOLDER] [--note TEXT] [--data FOLDER] [--scores FILE] ..."
+    release = commands.add_parser("release", help="write weights for Git", description=RELEASING, usage=usage)
+    release.add_argument("name", metavar="NAME", help="line of `models` or `gans`")
+    release.add_argument("numbers", nargs="*", metavar="key=value", help="numbers that params.yaml has others of")
+    release.add_argument("--from", dest="trained", type=Path, help="that pipelines/train.py left; default: models/NAME")
+    release.add_argument("--data", type=Path, help="with the index.json of the packed images; default: the config's")
+    release.add_argument("--scores", type=Path, help="metrics JSON; default: reports/metrics/NAME.json if DVC knows it")
+    release.add_argument("--note", default="", help="where the weights come from, and what else is to be known")
+    release.add_argument("--licence", help="of the training images; default: what is known of their source")
+    release.add_argument("--hardware", help="that trained it; default: of a training here, this machine")
+    release.add_argument("--hours", type=float, help="that it took; default: those of the run in MLflow")
+    release.add_argument("--commit", help="of the code that trained it; default: that of the run in MLflow")
+    release.set_defaults(run=_release)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -116,6 +135,28 @@ def _promote(options: argparse.Namespace) -> None:
     for word in found.others:
         print(f"  left out, though all trials had it: {word}")
     print("now: dvc repro")
+
+
+def _release(options: argparse.Namespace) -> None:
+    from srlab.release import Told, release, seen_by_mlflow, this_machine  # imports torch
+
+    folder = options.trained or Path("models", options.name)
+    known = seen_by_mlflow(folder)
+    told = Told(
+        note=options.note,
+        licence=options.licence,
+        hardware=options.hardware or (this_machine() if options.trained is None else None),
+        hours=known.get("hours") if options.hours is None else options.hours,
+        commit=options.commit or known.get("commit"),
+    )
+    card = release(options.name, options.numbers, options.trained, options.data, options.scores, told)
+    print(f"{card.with_suffix('.safetensors')} ({card.with_suffix('.safetensors').stat().st_size:,} bytes), {card}")
+    unknown = [key for key in ("hardware", "hours", "commit") if getattr(told, key) is None]
+    if unknown:
+        print(f"  nobody knows {', '.join(unknown)}: add {', '.join(f'--{key}' for key in unknown)}")
+    print(
+        f"now: add `{options.name}_released: {{file: {options.name}}}` to `pretrained` in params.yaml, then dvc repro"
+    )
 
 
 def _audit(options: argparse.Namespace) -> None:

@@ -300,6 +300,20 @@ def _known(client: Any, run_id: str) -> Run | None:
     return run if run.info.lifecycle_stage == "active" else None
 
 
+def hours_of(uri: str, run_id: str, metric: str) -> float | None:
+    """From the start of a run to its last value of `metric`, pauses included; None if it has none.
+
+    Raises:
+        SrlabError: the store does not answer.
+    """
+    try:
+        client = MlflowClient(uri)
+        start, times = client.get_run(run_id).info.start_time, client.get_metric_history(run_id, metric)
+    except Exception as error:
+        raise SrlabError(f"MLflow at {uri} does not answer ({reason(error)})") from error
+    return (max(one.timestamp for one in times) - start) / 3.6e6 if times else None
+
+
 def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
     """The tags of a run; None if there is none of that id.
 
