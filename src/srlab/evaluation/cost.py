@@ -48,7 +48,7 @@ def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any
     seconds = fastest(run, partial(_run, _reference(device), device), wall=time.perf_counter, cpu=cpu)
     return {
         "num_parameters": method.num_parameters,
-        "multiply_adds": counted if method.num_parameters else None,
+        "multiply_adds": (counted or None) if method.num_parameters else None,  # 0: not made of torch functions
         "ms_per_megapixel": None if seconds is None else seconds * 1e3 / (SIDE * SIDE / 1e6),
         "remark": MACHINE_BUSY if seconds is None else "",
         "peak_bytes": peak,

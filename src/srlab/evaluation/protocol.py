@@ -5,7 +5,7 @@ sets of choices reproduce the literature, each its era's (`conf/protocol/`). Bic
 
     |                                | Set5           | Set14          | BSD100         |
     | published until about 2018     | 28.42 / 0.8104 | 26.00 / 0.7027 | 25.96 / 0.6675 |
-    | classic: 8-bit luma, grey kept | 28.42 / 0.8101 | 25.99 / 0.7025 | 25.96 / 0.6674 |
+    | classic: 8-bit luma, grey kept | 28.42 / 0.8102 | 25.99 / 0.7024 | 25.96 / 0.6673 |
     | modern: float luma, grey RGB   | 28.43 / 0.8111 | 26.09 / 0.7048 | 25.96 / 0.6681 |
 
 Tables since then quote the bicubic row of the first line beside networks measured the modern way, so most of their

@@ -29,14 +29,13 @@ def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     sr, hr = inner(sr, hr, border, minimum=WINDOW)
     if sr.shape[1] != 1:
         raise SrlabError(f"SSIM takes luma of shape (B, 1, H, W), got {sr.shape[1]} channels: convert first")
-    return mean_ssim(sr[:, 0], hr[:, 0], GAUSSIAN, bessel=1.0)
+    return mean_ssim(sr[:, 0], hr[:, 0], GAUSSIAN)
 
 
-def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Tensor:
+def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
     """Mean SSIM per image, (B,), of two (B, H, W) float64 images in [0, 1], under a separable window.
 
     `taps` are the weights of the window along one axis, with sum 1; windows that leave the image do not count.
-    Variances and covariances are multiplied by `bessel`.
     """
     cut = len(taps) - 1
     height, width = x.shape[1:]
@@ -46,7 +45,7 @@ def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Ten
     def strip(job: tuple[int, int]) -> Tensor:
         image, top = job
         part = slice(top, top + rows)
-        return _sum_of_map(x[image, part], y[image, part], taps, bessel)
+        return _sum_of_map(x[image, part], y[image, part], taps)
 
     workers = min(torch.get_num_threads(), len(jobs)) if x.device.type == "cpu" else 1
     if workers == 1:
@@ -58,7 +57,7 @@ def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Ten
     return total / ((height - cut) * (width - cut))
 
 
-def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> Tensor:
+def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
     """Sum of the SSIM map (eq. 13 with C1, C2) of two (h, w) float64 images over the windows that lie inside, ().
 
     Rows are filtered as one long line, so that every pass runs over contiguous memory; the windows that reach around
@@ -72,7 +71,7 @@ def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float], bessel: float) -> T
     mean_squares = mean_x.square_().add_(mean_y.square_())
     covariance, variances = products.sub_(product), squares.sub_(mean_squares)
     luminance = product.mul_(2).add_(C1).div_(mean_squares.add_(C1))
-    line = luminance.mul_(covariance.mul_(2 * bessel).add_(C2)).div_(variances.mul_(bessel).add_(C2))
+    line = luminance.mul_(covariance.mul_(2).add_(C2)).div_(variances.add_(C2))
     cut = len(taps) - 1
     return torch.nn.functional.pad(line, (0, cut)).view(height - cut, width)[:, : width - cut].sum()
 
