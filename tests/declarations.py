@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 PLUMBING = {
     "srlab.errors": "an exception class",
     "srlab.files": "writes whole files, whatever their content",
+    "srlab.inputs": "compares what a stage read with what DVC is going to record",
     "srlab.outbox": "keeps on disk what is told to MLflow",
     "srlab.progress": "draws a bar",
     "srlab.sender": "brings to MLflow what is on disk",

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from srlab.errors import SrlabError
+from srlab.inputs import recorded_as_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,8 @@ def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
         @functools.wraps(function)
         def one_line(cfg: DictConfig) -> Any:
             try:
-                return function(cfg)
+                with recorded_as_run():
+                    return function(cfg)
             except Exception as error:
                 cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
                 is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)

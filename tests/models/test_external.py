@@ -1,23 +1,15 @@
 """Anybody's network: what it is given, what becomes of its output, and the published figures of one."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from srlab.data.colour import luma
-from srlab.data.images import read_image
-from srlab.data.reduction import reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
+from srlab.data.resample import imresize
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr, ssim
 from srlab.models.espcn import ESPCN
 from srlab.models.external import External
-from srlab.models.formats import python_class
 from srlab.models.network import Network, Upscaler
 from srlab.models.srresnet import SRResNet
 
@@ -176,36 +168,3 @@ def test_a_network_that_does_not_fit_is_refused_in_one_line(net: nn.Module, mess
     with pytest.raises(SrlabError, match=r"^external\.mine " + message) as caught:
         external(net).upscale(picture(), 2)
     assert "\n" not in str(caught.value)
-
-
-# --- RLFN, from the weights that its authors released
-
-
-@pytest.mark.data
-def test_rlfn_has_its_published_figures_on_set5() -> None:
-    """Kong et al. 2022, table 1: 32.24 / 0.8952, with float luma and the LR images of MATLAB on 8-bit pixels."""
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5 and weights/published/rlfn_x4.pth")
-    weights = Path(root, "weights/published/rlfn_x4.pth")
-    if not weights.exists():
-        pytest.skip(f"{weights} is not there: get model_zoo/rlfn_x4.pth of bytedance/RLFN")
-    arguments = {"scale": 4, "num_features": 52, "attention_features": 16}
-    net = python_class(str(Path(__file__).parent), str(weights), "rlfn.RLFN", arguments, None)
-    method = External("rlfn", "RLFN", 4, net, "rgb", 255, 0, 0, 0)
-    scores = np.array([_scores(method, file) for file in sorted(Path(root, "Set5").glob("*.png"))])
-    assert len(scores) == 5
-    assert scores.mean(0)[0] == pytest.approx(32.24, abs=0.005)  # dB: half a unit of the last printed digit
-    assert scores.mean(0)[1] == pytest.approx(0.8952, abs=0.0003)  # theirs comes from another program's windows
-
-
-def _scores(method: External, file: Path) -> tuple[float, float]:
-    hr = read_image(file)
-    hr = np.ascontiguousarray(hr[: hr.shape[0] // 4 * 4, : hr.shape[1] // 4 * 4])
-    sr = to_uint8(method.upscale(_planes(reduce_bicubic(hr, 4)).float(), 4))
-    lumas = luma(sr.double() / 255), luma(_planes(hr))
-    return psnr(*lumas, 4).item(), ssim(*lumas, 4).item()
-
-
-def _planes(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255

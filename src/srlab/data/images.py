@@ -137,7 +137,7 @@ def _has_a_hole(path: Path, image: Image.Image) -> bool:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as the EXIF orientation says. Pillow's own `exif_transpose` writes EXIF anew, and fails on odd tags."""
+    """Turned as the EXIF orientation says. Pillow's own `exif_transpose` rewrites EXIF, and fails on odd tags."""
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION)
     except Exception:  # tags that nobody can read say nothing about the pixels
