@@ -10,7 +10,9 @@ from pathlib import Path
 MACHINE_BUSY = "machine busy"  # in place of a time that would say more about others than about what was measured
 BUSY = 1.0  # load average from which on somebody else is at work, before anything of ours runs
 LEAST_SHARE = 0.95  # of a round's wall time that its thread must have computed; a core of one's own gives 0.99
-SPREAD = 1.15  # times its fastest round that work of known size may take before and after what is measured
+# Times its fastest round that work of known size may take before and after what is measured. Caches that the method
+# emptied cost it a tenth, a neighbour on the same core two thirds (both seen on two vCPUs).
+SPREAD = 1.3
 ENOUGH, PATIENCE = 0.5, 10.0  # seconds of runs after which the fastest is found; after which one gives up
 FEWEST, MOST = 3, 300  # rounds
 
