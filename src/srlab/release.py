@@ -22,7 +22,7 @@ from srlab.data.reduction import reduce_bicubic
 from srlab.data.resample import to_uint8
 from srlab.data.sources import Packaged
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics import psnr
+from srlab.evaluation.metrics.psnr import psnr
 from srlab.files import read_json, write_json
 from srlab.models.network import Network
 from srlab.models.pretrained import FORMAT, VERSION, build, sha256

@@ -13,7 +13,7 @@ from tiny import Recorder, fitted, smooth
 
 from srlab.data.datamodule import PairData
 from srlab.evaluation.cost import measure
-from srlab.evaluation.metrics import psnr
+from srlab.evaluation.metrics.psnr import psnr
 from srlab.models.srresnet import SRResNet
 from srlab.planning import configs, training_of
 from srlab.training.fit import Fitted
