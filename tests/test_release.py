@@ -186,6 +186,17 @@ METRICS = {
 }
 
 
+def test_a_folder_of_images_is_named_without_its_path(bench: Path) -> None:
+    """Git keeps the card."""
+    file = bench / "models/espcn/.hydra/config.yaml"
+    config = yaml.safe_load(file.read_text())
+    config["datasets"]["photos"] = {**config["datasets"]["photos"], "source": "folder", "path": str(bench / "mine")}
+    file.write_text(yaml.safe_dump(config))
+    card = released(told=replace(TOLD, licence="mine"))
+    assert card["training"]["numbers"]["dataset"]["path"] == "mine"
+    assert str(bench) not in json.dumps(card)
+
+
 def test_scores_keep_their_protocol_and_lose_their_images(tmp_path: Path) -> None:
     write_json(tmp_path / "m.json", METRICS)
     expected = {"protocols": {"modern": {"datasets": {"Set5": {"psnr": 30.1, "ssim": 0.85}}}}}

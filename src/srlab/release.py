@@ -155,7 +155,8 @@ def _numbers(cfg: DictConfig) -> dict[str, Any]:
         "seed": cfg.seed,
         "num_threads": cfg.num_threads,
         "train_on": cfg.train_on,
-        "dataset": cfg.datasets[cfg.train_on],
+        # Git keeps the card: a folder is called by its name there, without the path on this machine.
+        "dataset": {key: _name(one) if key == "path" else one for key, one in cfg.datasets[cfg.train_on].items()},
         "augment": cfg.augment,
         "degrade": cfg.degrade,
         "line": line,
@@ -164,6 +165,10 @@ def _numbers(cfg: DictConfig) -> dict[str, Any]:
         "losses": cfg.losses,
     }
     return {key: OmegaConf.to_container(node) if OmegaConf.is_config(node) else node for key, node in found.items()}
+
+
+def _name(path: str) -> str:
+    return Path(path).expanduser().resolve().name
 
 
 def _data(folder: Path, scale: int) -> dict[str, Any]:
