@@ -29,8 +29,8 @@ class OnnxFile(nn.Module):
         super().__init__()
         path = _existing(folder, file)
         try:
-            import onnx
-            import onnxruntime
+            import onnx  # pyright: ignore[reportMissingImports]
+            import onnxruntime  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise SrlabError(f"{path} needs onnxruntime and onnx: pip install 'srlab[onnx]'") from error
         options = onnxruntime.SessionOptions()
