@@ -49,7 +49,8 @@ def test_turned_patches_still_belong_together(data: Callable[..., PairData]) -> 
     for lr, hr in batches(data(patches_per_epoch=32), 0):
         made = imresize(hr.double(), 1 / 2)
         inside = (..., slice(2, -2), slice(2, -2))  # the bicubic of a patch's edge saw what lies around the patch
-        torch.testing.assert_close(made[inside], lr.double()[inside], rtol=0, atol=0.51 / 255)  # LR is rounded to 8 bit
+        # LR is rounded to 8 bit after each pass: 1/2 * 1.25 + 1/2 levels (1.25: sum of the weights' sizes)
+        torch.testing.assert_close(made[inside], lr.double()[inside], rtol=0, atol=1.126 / 255)
 
 
 def test_an_epoch_is_the_same_whatever_came_before_it(data: Callable[..., PairData]) -> None:

@@ -29,7 +29,7 @@ from srlab.errors import SrlabError
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # of each key of a space
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*")  # a word that Hydra needs no quotes for
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)  # a word that Hydra needs no quotes for
 TRIED_OF_A_RANGE = 1000  # points above which a grid is taken for a mistake
 
 
