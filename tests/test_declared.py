@@ -26,9 +26,6 @@ PROFILES["quick, networks of others"] = PROFILES["quick"].replace(
     f"  two: {{format: torchscript, {EXTERNAL}}}\n"
     f"  three: {{format: python, target: x.X, arguments: {{depth: 6}}, state: null, {EXTERNAL}}}\n",
 )
-PROFILES["quick, released weights"] = PROFILES["quick"].replace(
-    "pretrained: {}", "pretrained:\n  espcn_released: {file: espcn}\n"
-)
 # Maps that DVC fans out over. An entry of one may be declared whole although not all of it is read: entries differ in
 # their keys (only a folder has a path, only SRResNet has blocks), and DVC refuses a key that is not there.
 FANNED_OUT = {
