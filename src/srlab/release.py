@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import platform
-import re
 from copy import deepcopy
 from dataclasses import dataclass
 from math import ceil
@@ -24,6 +22,7 @@ from srlab.data.sources import Packaged
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.files import read_json, write_json
+from srlab.machine import processor
 from srlab.models.network import Network
 from srlab.models.pretrained import FORMAT, VERSION, build, sha256
 from srlab.models.weights import load_network, read_metadata, save_network
@@ -275,6 +274,4 @@ def this_machine() -> str:
     """Its GPU, else its processor."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
-    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
+    return f"{processor()}, {os.cpu_count()} cores"

@@ -168,3 +168,9 @@ def test_a_network_that_does_not_fit_is_refused_in_one_line(net: nn.Module, mess
     with pytest.raises(SrlabError, match=r"^external\.mine " + message) as caught:
         external(net).upscale(picture(), 2)
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_on_another_device_is_refused_and_not_moved() -> None:
+    method = external(ESPCN(2), "y").to("meta")  # a device that every machine has
+    with pytest.raises(SrlabError, match="External is on meta, the image on cpu"):
+        method.upscale(picture(), 2)

@@ -96,9 +96,9 @@ class External(Network):
         return (output.flip(1) if self.is_bgr else output) / self.value_range + self.mean
 
     def _with_own_weights(self, lr: Tensor) -> Tensor:
-        weight = next(self.net.parameters(), lr)  # an ONNX file has none, and computes in what it is given
-        with torch.autocast(weight.device.type, enabled=False):
-            return self(lr.to(weight.device, weight.dtype)).to(lr.device, lr.dtype)
+        if next(self.net.parameters(), None) is None:  # an ONNX file: it computes what it gets
+            return self.forward(lr)
+        return super()._with_own_weights(lr)
 
     def _parsed(self, mean: float | str) -> Tensor:
         try:
