@@ -22,16 +22,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from srlab.data import packing
-from srlab.data.augmentation import build_index
-from srlab.data.decode import read_listed
-from srlab.data.degradation import Bicubic, Imaging
-from srlab.data.images import read_image
-from srlab.data.packing import geometry_of, pack, write_pairs
-from srlab.data.reduction import reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
-from srlab.data.sources import Mirror, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Mirror, fetch_images
+from srlab.degradation.imaging import Bicubic, Imaging
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.files import read_json
+from srlab.images.decode import read_listed
+from srlab.images.files import read_image
+from srlab.images.resample import imresize, to_uint8
+from srlab.patches import packing
+from srlab.patches.packing import geometry_of, pack, write_pairs
 
 SCALE = 4
 NUM_IMAGES = {"BSD100": 100, "imagenet_sample": 100}

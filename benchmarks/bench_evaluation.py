@@ -10,7 +10,7 @@ import torch
 from kornia.metrics import ssim as kornia_ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srlab.data.reduction import reduce_bicubic
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.evaluation.benchmark import evaluate
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.metrics.ssim import ssim

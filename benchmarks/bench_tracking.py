@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from srlab.models.espcn import ESPCN
-from srlab.tracking import Tracker
+from srlab.tracking.tracker import Tracker
 
 BATCH, PATCH, SCALE = 16, 96, 4
 GROUP = "a step of ESPCN, batch 16, 96x96, and a call of metrics()"

@@ -22,15 +22,15 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.optim.lr_scheduler import StepLR
 
-from srlab.data.augmentation import build_index
-from srlab.data.datamodule import PairData
-from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.files import read_json
+from srlab.images.files import write_png
 from srlab.models.espcn import ESPCN
 from srlab.models.srresnet import SRResNet
+from srlab.patches.datamodule import PairData
+from srlab.patches.packing import pack
 from srlab.training.fit import fit
 from srlab.training.regression import Regression
 

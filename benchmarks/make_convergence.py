@@ -19,8 +19,8 @@ from srlab.classical.map_huber import HuberProblem
 from srlab.classical.map_tv import TVProblem
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import LUMA_VARIANCE, first_guess
-from srlab.data.colour import luma
 from srlab.files import replacing
+from srlab.images.colour import luma
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

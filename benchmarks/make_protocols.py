@@ -7,8 +7,8 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from srlab.data.images import read_image
 from srlab.files import replacing
+from srlab.images.files import read_image
 from srlab.progress import track
 from srlab.report.protocols import FIELDS, FILE, SCALES, as_row, measure, variants
 

@@ -11,7 +11,7 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.augmented import write_augmented
+    from srlab.datasets.augmented import write_augmented
     from srlab.files import read_json
 
     images = Path(cfg.images)

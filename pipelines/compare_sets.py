@@ -9,7 +9,7 @@ from srlab.stage import output_folder, stage
 
 @stage("compare_sets")
 def main(cfg: DictConfig) -> None:
-    from srlab.data.leaks import compare_sets, write_comparison
+    from srlab.datasets.leaks import compare_sets, write_comparison
     from srlab.files import read_json
 
     manifests = {

@@ -11,8 +11,8 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.packing import pack
     from srlab.files import read_json
+    from srlab.patches.packing import pack
 
     index = read_json(Path(cfg.index))
     degradation = instantiate(cfg.degradation)

@@ -18,13 +18,13 @@ def main(cfg: DictConfig) -> None:
     import torch
     from hydra.utils import instantiate
 
-    from srlab.data.pairs import PairStore
     from srlab.evaluation.benchmark import evaluate
     from srlab.evaluation.canary import check
     from srlab.evaluation.cost import measure
     from srlab.evaluation.scores import cost_scores, image_rows, set_scores
     from srlab.files import write_json
-    from srlab.tracking import remembered_run
+    from srlab.patches.pairs import PairStore
+    from srlab.tracking.tracker import remembered_run
 
     use_threads(cfg.num_threads)
     name, output = cfg.model.name, output_folder()

@@ -9,7 +9,7 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.sources import fetch_images
+    from srlab.datasets.sources import fetch_images
 
     source = instantiate(cfg.source)
     fetch_images(source, output_folder() / "images" / cfg.role / cfg.name, cfg.minimum_side, instantiate(cfg.leaks))

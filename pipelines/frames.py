@@ -18,8 +18,8 @@ def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from srlab.classical.burst import Burst
-    from srlab.data.pairs import PairStore
     from srlab.evaluation.frames import compare, rows, set_scores
+    from srlab.patches.pairs import PairStore
 
     use_threads(cfg.num_threads)
     folder = output_folder() / "frames"

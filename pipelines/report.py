@@ -11,9 +11,9 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.pairs import PairStore
     from srlab.evaluation.scores import set_scores, under
     from srlab.files import read_json
+    from srlab.patches.pairs import PairStore
     from srlab.report import bursts
     from srlab.report.audit import paper_remarks
     from srlab.report.charts import family_tree, quality_and_time

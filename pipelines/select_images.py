@@ -12,7 +12,7 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.data.selection import write_selection
+    from srlab.datasets.selection import write_selection
     from srlab.report.data_sheets import write_data_sheet
 
     source = instantiate(cfg.dataset.source)

@@ -21,8 +21,8 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
 
     from srlab.files import write_json
     from srlab.models.weights import save_network
-    from srlab.stage import numbers
-    from srlab.tracking import remembered_run
+    from srlab.stage import flat
+    from srlab.tracking.tracker import remembered_run
     from srlab.training.curves import write_history
     from srlab.training.devices import device_type
     from srlab.training.fit import fit
@@ -33,7 +33,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     device = device_type(cfg.trainer.lightning)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
     own = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe, "trainer": cfg.trainer}
-    config = {f"{part}.{key}": value for part, node in own.items() for key, value in numbers(node).items()}
+    config = {f"{part}.{key}": value for part, node in own.items() for key, value in flat(node).items()}
     config |= {"seed": cfg.seed, "num_threads": cfg.num_threads, "kernels": cfg.kernels}
     made_by, name, output = origin(config, data.store.digest, module, device), cfg.model.name, output_folder()
     digest, trial = fingerprint(made_by), instantiate(cfg.trial)
@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
         write_json(work / "run.json", {"run_id": tracker.run_id})
         with tracker.closing():
             tracker.dataset(cfg.data.folder, data.store.digest)
-            trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.numbers.patience
+            trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.settings.patience
             watcher, minutes = trial.watching(tracker, module.monitor), cfg.trainer.checkpoint_minutes
             fitted = fit(module, data, trainer, work, name, patience, watcher, made_by, minutes)
             facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)}

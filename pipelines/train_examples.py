@@ -18,12 +18,12 @@ def main(cfg: DictConfig) -> None:
     from srlab.examples.dictionary import save_dictionary
     from srlab.examples.training import training_store
     from srlab.files import write_json
-    from srlab.stage import numbers
+    from srlab.stage import flat
 
     use_threads(cfg.num_threads)
     name, output = cfg.model.name, output_folder()
     store = training_store(cfg.folder, cfg.scale)
-    config = numbers(cfg.model.learner) | {"scale": cfg.scale}
+    config = flat(cfg.model.learner) | {"scale": cfg.scale}
     tracker = instantiate(cfg.tracking).start(name, {"srlab.method": name}, config)
     with tracker.closing():
         tracker.dataset(cfg.folder, store.digest)

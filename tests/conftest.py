@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+pytest_plugins = ["trainings"]
+
 
 class ByFile(LoadScopeScheduling):
     """Keeps a file's tests together, since they share what is dear to set up; so do all tests of the pipeline.

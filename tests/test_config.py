@@ -15,8 +15,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from srlab.adversarial.module import Adversarial
 from srlab.models.network import Network, Upscaler
-from srlab.training.adversarial import Adversarial
 from srlab.training.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]

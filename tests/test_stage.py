@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.errors import SrlabError
-from srlab.stage import numbers, output_folder, stage
+from srlab.stage import flat, output_folder, stage
 
 ROOT = Path(__file__).parents[1]
 Main = Callable[[DictConfig], None]
@@ -144,7 +144,7 @@ def test_a_sweep_goes_on_after_a_job_that_failed(run: Callable[..., None], bench
 def test_numbers_are_flat_and_resolved() -> None:
     cfg = OmegaConf.create({"lr": 0.1, "net": {"lr": "${lr}", "size": {"a": 1, "b": [1, 2]}}, "none": None})
     expected = {"lr": 0.1, "net.lr": 0.1, "net.size.a": 1, "net.size.b": [1, 2], "none": None}
-    assert numbers(cfg) == expected
+    assert flat(cfg) == expected
 
 
 def test_help_answers_without_the_heavy_packages(bench: Path) -> None:

@@ -88,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _send(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
-    from srlab.sending import send  # imports mlflow, which takes seconds
     from srlab.stage import ROOT
+    from srlab.tracking.sending import send  # imports mlflow, which takes seconds
 
     outbox = options.outbox or Path(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").outbox)
     send(outbox, options.uri)
@@ -115,7 +115,7 @@ def _promote(options: argparse.Namespace) -> None:
     from srlab.sweeps.winner import winner
 
     def tags_of_run(run_id: str) -> dict[str, str] | None:
-        from srlab.delivery import tags_of  # imports mlflow, which takes seconds
+        from srlab.tracking.delivery import tags_of  # imports mlflow, which takes seconds
 
         return tags_of(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").uri, run_id)
 
@@ -138,7 +138,7 @@ def _promote(options: argparse.Namespace) -> None:
 
 
 def _release(options: argparse.Namespace) -> None:
-    from srlab.release import Told, release, seen_by_mlflow, this_machine  # imports torch
+    from srlab.use.release import Told, release, seen_by_mlflow, this_machine  # imports torch
 
     folder = options.trained or Path("models", options.name)
     known = seen_by_mlflow(folder)

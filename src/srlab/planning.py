@@ -158,7 +158,7 @@ def training_of(cfg: DictConfig, num_steps: int) -> Training:
         seed=cfg.seed,
         num_threads=cfg.num_threads,
         scale=cfg.data.scale,
-        patience=cfg.model.numbers.patience,
+        patience=cfg.model.settings.patience,
         data=_plain(cfg.data),
         module=_plain(cfg.model.module),
         trainer=_plain(cfg.trainer),
@@ -167,7 +167,7 @@ def training_of(cfg: DictConfig, num_steps: int) -> Training:
 
 
 def _outlook(cfg: DictConfig, num_steps: int, probed: Probed) -> Outlook:
-    numbers = cfg.model.numbers
+    numbers = cfg.model.settings
     num_val = cfg.datasets[cfg.train_on].num_val
     sizes = (numbers.max_epochs, numbers.patches_per_epoch, numbers.batch_size)
     name = cfg.model.name

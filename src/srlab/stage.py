@@ -65,7 +65,7 @@ def is_follower() -> bool:
     return any(os.environ.get(name, "0") != "0" for name in ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK"))
 
 
-def numbers(cfg: DictConfig) -> dict[str, object]:
+def flat(cfg: DictConfig) -> dict[str, object]:
     """A config node as a flat dict with dotted keys, interpolations resolved, for MLflow's parameters."""
 
     def flatten(node: object, prefix: str) -> dict[str, object]:

@@ -5,9 +5,9 @@ import pytest
 from skimage.data import camera
 
 from srlab.classical.burst import Burst
-from srlab.data.degradation import DrawnImaging
-from srlab.data.resample import to_uint8
+from srlab.degradation.imaging import DrawnImaging
 from srlab.errors import SrlabError
+from srlab.images.resample import to_uint8
 
 HR = camera()[:96, :128, None]
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from srlab.classical.ibp import IBP, gaussian
 from srlab.classical.observation import Frame, observation
-from srlab.data.degradation import Bicubic, DrawnImaging
-from srlab.data.resample import imresize
+from srlab.degradation.imaging import Bicubic, DrawnImaging
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize
 
 
 def matrix(n: int, scale: float) -> np.ndarray:

@@ -10,8 +10,8 @@ from PIL import Image
 from skimage.color import rgb2ycbcr
 
 from srlab.classical.interpolation import METHODS, Interpolation
-from srlab.data.resample import imresize, to_uint8
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize, to_uint8
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from srlab.classical.map_huber import HuberProblem, cliques, cliques_adjoint
 from srlab.classical.observation import Frame, observation
-from srlab.data.degradation import DrawnImaging
-from srlab.data.resample import imresize
+from srlab.degradation.imaging import DrawnImaging
+from srlab.images.resample import imresize
 
 WEIGHT, THRESHOLD = 300.0, 0.02
 

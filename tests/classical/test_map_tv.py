@@ -8,8 +8,8 @@ from torch import Tensor
 
 from srlab.classical.map_tv import MapTV, TVProblem, divergence, gradient
 from srlab.classical.observation import Frame, observation
-from srlab.data.degradation import Bicubic, DrawnImaging
-from srlab.data.resample import imresize
+from srlab.degradation.imaging import Bicubic, DrawnImaging
+from srlab.images.resample import imresize
 
 ENOUGH = 2000  # iterations after which next to nothing changes any more
 

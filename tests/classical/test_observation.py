@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from srlab.classical.observation import MARGIN, Observation, Separable, observation
-from srlab.data.degradation import DrawnImaging
+from srlab.degradation.imaging import DrawnImaging
 
 TERMS = {
     "D": {},

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from srlab.classical.observation import Frame, observation
 from srlab.classical.pocs import POCS, bandlimited
-from srlab.data.degradation import Bicubic, DrawnImaging
+from srlab.degradation.imaging import Bicubic, DrawnImaging
 from srlab.errors import SrlabError
 
 SIGMA = 2 / 255

@@ -21,13 +21,13 @@ from srlab.classical.map_tv import MapTV
 from srlab.classical.observation import Frame, observation
 from srlab.classical.pocs import POCS
 from srlab.classical.reconstruction import Reconstruction
-from srlab.data.colour import rgb_to_ycbcr
-from srlab.data.degradation import Bicubic, DrawnImaging, Imaging
-from srlab.data.images import read_image
-from srlab.data.resample import imresize, to_uint8
+from srlab.degradation.imaging import Bicubic, DrawnImaging, Imaging
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol
+from srlab.images.colour import rgb_to_ycbcr
+from srlab.images.files import read_image
+from srlab.images.resample import imresize, to_uint8
 from srlab.models.network import Upscaler
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
 from srlab.classical.interpolation import Interpolation
-from srlab.data.reduction import reduce_bicubic
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.benchmark import evaluate
 

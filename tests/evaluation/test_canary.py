@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from eras import CLASSIC, MODERN
 from skimage import data
 
-from srlab.data.degradation import Bicubic
-from srlab.data.images import read_image
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation import canary, known
 from srlab.evaluation.canary import check, recognized
@@ -22,6 +21,7 @@ from srlab.evaluation.known import own_images
 from srlab.evaluation.metrics.ssim import ssim
 from srlab.evaluation.protocol import Protocol
 from srlab.evaluation.variants import RESAMPLERS
+from srlab.images.files import read_image
 
 BOTH = [MODERN, CLASSIC]
 PHOTOS = {"astronaut": data.astronaut()[:122, 100:231], "camera": data.camera()[100:200, 100:223, None]}

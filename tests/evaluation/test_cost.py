@@ -1,5 +1,8 @@
 """Costs against what is known of a network, and an allocation of known size."""
 
+import multiprocessing
+from multiprocessing.queues import SimpleQueue
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -108,15 +111,26 @@ def test_multiply_adds_are_those_that_torch_itself_counts(groups: int) -> None:
     assert counter.total == torchs.get_total_flops() / 2
 
 
-def test_peak_memory_is_that_of_the_call_alone() -> None:
+def _peak_beside_ballast(told: SimpleQueue) -> None:
     ballast = torch.ones(10_000_000)  # 40 MB that were there before
     freed = [torch.ones(100_000) for _ in range(200)]  # 80 MB that the allocator keeps, in pieces, and would use again
     del freed
-    if (found := measure(Method(lambda: [torch.ones(100_000) for _ in range(150)]), 4, CPU)["peak_bytes"]) is None:
+    told.put(measure(Method(lambda: [torch.ones(100_000) for _ in range(150)]), 4, CPU)["peak_bytes"])
+    assert ballast.sum() > 0
+
+
+def test_peak_memory_is_that_of_the_call_alone() -> None:
+    # A process of its own, as an evaluation has: after thousands of tests the heap has holes that no system call shows.
+    context = multiprocessing.get_context("spawn")
+    told = context.SimpleQueue()
+    child = context.Process(target=_peak_beside_ballast, args=(told,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    if (found := told.get()) is None:
         pytest.skip("this system keeps no record of peak memory")
     # 60 MB; the output is 0.6 MB, and the allocator may round up by some pages
     assert found == pytest.approx(60e6, rel=0.1)
-    assert ballast.sum() > 0
 
 
 def test_where_the_system_keeps_no_record_of_the_peak_there_is_none(

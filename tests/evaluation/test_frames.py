@@ -13,16 +13,16 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from srlab.classical.burst import Burst
 from srlab.classical.ibp import IBP
-from srlab.data.augmentation import build_index
-from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.pairs import PairStore
-from srlab.data.resample import imresize, to_uint8
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.frames import compare, rows, set_scores
 from srlab.files import read_json
+from srlab.images.files import write_png
+from srlab.images.resample import imresize, to_uint8
+from srlab.patches.packing import pack
+from srlab.patches.pairs import PairStore
 
 BURST = Burst(4, 0, 4, 1.2, 1.0)
 IMAGES = {"face": astronaut()[:96, 160:288], "flag": astronaut()[300:396, 0:96, :1]}

@@ -7,18 +7,18 @@ import pytest
 import torch
 from eras import CLASSIC, MODERN
 
-from srlab.data.augmentation import build_index
-from srlab.data.degradation import Bicubic
-from srlab.data.packing import pack
-from srlab.data.pairs import PairStore
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.evaluation.benchmark import evaluate
 from srlab.evaluation.canary import check
 from srlab.files import read_json
 from srlab.models.external import External
 from srlab.models.formats import python_class
+from srlab.patches.packing import pack
+from srlab.patches.pairs import PairStore
 
-MODELS = Path(__file__).parents[1] / "models"  # rlfn.py
+MODELS = Path(__file__).parents[1] / "support"  # rlfn.py
 
 
 @pytest.mark.data

@@ -11,8 +11,7 @@ from skimage import data
 from skimage.measure import block_reduce
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.data.reduction import reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.evaluation.variants import (
     COLOURS,
     RESAMPLERS,
@@ -23,6 +22,7 @@ from srlab.evaluation.variants import (
     reconstruct,
     score,
 )
+from srlab.images.resample import imresize, to_uint8
 
 EXACT = 1e-10  # float64 sums in another order
 PHOTO = data.astronaut()[:121, 100:231]

@@ -11,12 +11,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from skimage import data
 
-from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.pairs import PairStore
-from srlab.data.resample import imresize, to_uint8
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol, border
@@ -26,6 +22,10 @@ from srlab.examples.dictionary import save_dictionary
 from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
 from srlab.files import read_json
+from srlab.images.files import write_png
+from srlab.images.resample import imresize, to_uint8
+from srlab.patches.packing import pack
+from srlab.patches.pairs import PairStore
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [path.stem for path in (ROOT / "conf/model").glob("*.yaml") if "srlab.examples" in path.read_text()]

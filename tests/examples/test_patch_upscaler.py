@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from srlab.data.colour import rgb_to_ycbcr
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import MultiplyAdds
 from srlab.examples import upscaler
@@ -18,6 +16,8 @@ from srlab.examples.dictionary import save_dictionary
 from srlab.examples.neighbours import LocallyLinear, NonNegative
 from srlab.examples.sparse import SparseCoding
 from srlab.examples.upscaler import PatchUpscaler
+from srlab.images.colour import rgb_to_ycbcr
+from srlab.images.resample import imresize
 from srlab.models.network import Upscaler
 
 DIMENSIONS, ATOMS = 6, 20

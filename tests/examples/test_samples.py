@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from srlab.data.degradation import Bicubic, Imaging
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.pairs import PairStore
-from srlab.data.resample import imresize
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
 from srlab.examples.samples import Samples, principal_axes
+from srlab.images.files import write_png
+from srlab.images.resample import imresize
+from srlab.patches.packing import pack
+from srlab.patches.pairs import PairStore
 
 OFF = {"min": 0.0, "max": 0.0}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srlab.data.resample import imresize
+from srlab.images.resample import imresize
 from srlab.models.drcn import DRCN
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize
 from srlab.models.espcn import ESPCN
 from srlab.models.external import External
 from srlab.models.network import Network, Upscaler

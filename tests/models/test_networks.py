@@ -10,9 +10,9 @@ from skimage.color import rgb2ycbcr
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import MultiplyAdds
+from srlab.images.resample import imresize
 from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN

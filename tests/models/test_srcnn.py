@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize
 from srlab.models.srcnn import SRCNN
 
 

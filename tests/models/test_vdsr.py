@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.data.resample import imresize
+from srlab.images.resample import imresize
 from srlab.models.vdsr import VDSR
 
 

@@ -168,7 +168,7 @@ def test_a_models_run_names_code_stage_and_numbers(store: Store, smoke: Workspac
     trained_at = smoke.run("git", "rev-parse", "HEAD~1").strip()  # HEAD holds the results
     stage = f"{'train_gan' if name in KEPT['gans'] else 'train'}@{name}"
     assert (run.tags["mlflow.source.git.commit"], run.tags["dvc.stage"]) == (trained_at, stage)
-    assert run.params["model.numbers.batch_size"] == "4"
+    assert run.params["model.settings.batch_size"] == "4"
     assert smoke.read_json(f"models/{name}/run.json") == {"run_id": store.runs[name].info.run_id}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srlab.data.images import write_png
+from srlab.images.files import write_png
 from srlab.report.bursts import picture, section
 
 

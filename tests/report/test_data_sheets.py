@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srlab.data.selection import Selection, keep_all, select
-from srlab.data.selection_criteria import Criteria, Weights
-from srlab.data.sources import Folder
+from srlab.datasets.selection import Selection, keep_all, select
+from srlab.datasets.selection_criteria import Criteria, Weights
+from srlab.datasets.sources import Folder
 from srlab.report.data_sheets import contact_sheet, criteria_figure, selection_page, write_data_sheet
 
 

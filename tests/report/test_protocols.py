@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from srlab.data.images import read_image
 from srlab.evaluation.variants import Variant
+from srlab.images.files import read_image
 from srlab.report.literature import published
 from srlab.report.protocols import SCALES, Reading, as_row, measure, readings
 

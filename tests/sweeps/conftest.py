@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
-from srlab.data.augmentation import build_index
-from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.files import read_json
+from srlab.images.files import write_png
+from srlab.patches.packing import pack
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"patch_size": 16, "batch_size": 4, "patches_per_epoch": 8}

@@ -19,9 +19,9 @@ from kinds import EPOCHS, MortalData, fail, regression, same
 from tiny import Recorder, fitted, trainer
 from torch import Tensor, nn
 
-from srlab.data.datamodule import PairData
 from srlab.errors import SrlabError
 from srlab.models.espcn import ESPCN
+from srlab.patches.datamodule import PairData
 from srlab.training.checkpoints import WholeFiles, newest, random_states, set_random_states
 from srlab.training.fit import Fitted, fit
 

@@ -12,11 +12,11 @@ from test_speed import PLAIN, alike, srresnet, still_gan, trained
 from tiny import Recorder, fitted
 from torch import Tensor
 
-from srlab.data.datamodule import PairData
 from srlab.errors import SrlabError
 from srlab.models.drcn import DRCN
 from srlab.models.srresnet import SRResNet
 from srlab.models.vdsr import VDSR
+from srlab.patches.datamodule import PairData
 from srlab.training.recipe import Recipe
 from srlab.training.speed import Speed
 

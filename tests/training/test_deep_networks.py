@@ -18,10 +18,10 @@ from omegaconf import DictConfig
 from tiny import Recorder, fitted
 
 import srlab.models
-from srlab.data.datamodule import PairData
 from srlab.models.network import Upscaler
 from srlab.models.srcnn import SRCNN
 from srlab.models.weights import save_network
+from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
 

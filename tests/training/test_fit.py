@@ -15,16 +15,16 @@ from tiny import Recorder, fitted
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from srlab.data.datamodule import PairData
-from srlab.data.feeders import Patches
+from srlab.adversarial.alarms import Alarms
+from srlab.adversarial.losses import MSEContent
+from srlab.adversarial.module import Adversarial
 from srlab.errors import SrlabError
 from srlab.models.espcn import ESPCN
 from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
-from srlab.training.adversarial import Adversarial
-from srlab.training.alarms import Alarms
+from srlab.patches.datamodule import PairData
+from srlab.patches.feeders import Patches
 from srlab.training.fit import Fitted
-from srlab.training.losses import MSEContent
 from srlab.training.regression import Regression
 
 EPOCHS = 5

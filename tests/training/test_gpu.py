@@ -11,10 +11,10 @@ from kinds import MortalData, fail, smooth_gan
 from test_speed import srresnet
 from tiny import Recorder, fitted, smooth
 
-from srlab.data.datamodule import PairData
 from srlab.evaluation.cost import measure
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.models.srresnet import SRResNet
+from srlab.patches.datamodule import PairData
 from srlab.planning import configs, training_of
 from srlab.training.fit import Fitted
 from srlab.training.probe import probe

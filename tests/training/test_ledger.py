@@ -13,9 +13,9 @@ from kinds import gan, regression
 from tiny import Recorder, fitted
 from torch import Tensor, nn
 
-from srlab.data.datamodule import PairData
+from srlab.adversarial.alarms import Alarms
 from srlab.errors import SrlabError
-from srlab.training.alarms import Alarms
+from srlab.patches.datamodule import PairData
 from srlab.training.ledger import STEPS_BETWEEN_LOOKS, Ledger, Means, require_finite
 
 

@@ -10,14 +10,14 @@ import torch
 from tiny import Recorder, attach, fitted
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from srlab.data.datamodule import PairData
+from srlab.adversarial.alarms import Alarms
+from srlab.adversarial.losses import MSEContent
+from srlab.adversarial.module import Adversarial
 from srlab.models.espcn import ESPCN
 from srlab.models.network import Network
 from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
-from srlab.training.adversarial import Adversarial
-from srlab.training.alarms import Alarms
-from srlab.training.losses import MSEContent
+from srlab.patches.datamodule import PairData
 from srlab.training.regression import Regression
 
 steady = partial(CosineAnnealingLR, T_max=10**6)  # hardly moves

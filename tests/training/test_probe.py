@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.data.degradation import Bicubic
-from srlab.data.pairs import PairStore
+from srlab.degradation.imaging import Bicubic
 from srlab.models.vgg import VGGFeatures
+from srlab.patches.pairs import PairStore
 from srlab.planning import configs, training_of
 from srlab.training import probe as probing
 from srlab.training.probe import Stopwatch, probe
@@ -25,7 +25,7 @@ DESCRIBED = {
         "net": {"_target_": "srlab.models.espcn.ESPCN", "scale": 2},
         "path": "models/espcn/best.safetensors",
     },
-    "content": {"_target_": "srlab.training.losses.VGGContent", "layer": "vgg22", "folder": "nowhere"},
+    "content": {"_target_": "srlab.adversarial.losses.VGGContent", "layer": "vgg22", "folder": "nowhere"},
     "lr": 0.1,
 }
 

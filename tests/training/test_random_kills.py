@@ -85,7 +85,7 @@ def described(bench: Path, store: Path) -> Callable[[str], dict[str, Any]]:
 
     def describe(line: str) -> dict[str, Any]:
         config = compose("train", [f"model={line}", f"data.folder={store}", "trainer.chunk=1"])
-        parts = {"module": config.model.module, "data": config.data, "numbers": config.model.numbers}
+        parts = {"module": config.model.module, "data": config.data, "numbers": config.model.settings}
         return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 
     return describe

@@ -13,9 +13,9 @@ from kinds import plateau, regression, smooth_gan
 from tiny import Recorder, attach, fitted
 from torch import Tensor, nn
 
-from srlab.data.datamodule import PairData
 from srlab.errors import SrlabError
 from srlab.models.srresnet import SRResNet
+from srlab.patches.datamodule import PairData
 from srlab.training.recipe import PLAIN, Recipe
 from srlab.training.regression import Regression
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from srlab.errors import SrlabError
 from srlab.files import write_json
-from srlab.tracking import remembered_run
+from srlab.tracking.tracker import remembered_run
 from srlab.training.resume import Ended, Origin, differences, fingerprint, origin, work_folder
 
 CONFIG = {"lr": 0.1, "net._target_": "x"}

@@ -11,8 +11,8 @@ import torch
 from kinds import cosine, gan, regression
 from tiny import Recorder, fitted
 
-from srlab.data.datamodule import PairData
 from srlab.models.srresnet import SRResNet
+from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted
 from srlab.training.regression import Regression
 from srlab.training.speed import Speed

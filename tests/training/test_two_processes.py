@@ -22,14 +22,14 @@ from children import GIVE_UP, ended, started
 from kinds import MODERN, MortalData, cosine, gan, regression, smooth_gan
 from tiny import Recorder, fitted, smooth
 
-from srlab.data.augmentation import build_index
-from srlab.data.datamodule import PairData
-from srlab.data.degradation import Bicubic
-from srlab.data.images import write_png
-from srlab.data.packing import pack
-from srlab.data.sources import Folder, fetch_images
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
 from srlab.files import read_json
+from srlab.images.files import write_png
+from srlab.patches.datamodule import PairData
+from srlab.patches.packing import pack
 from srlab.training.recipe import Recipe
 from srlab.training.regression import Regression
 

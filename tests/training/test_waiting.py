@@ -11,7 +11,7 @@ import torch
 from kinds import MortalData, fail, regression
 from tiny import Recorder, fitted
 
-from srlab.data.datamodule import PairData
+from srlab.patches.datamodule import PairData
 from srlab.training import history
 from srlab.training.history import Waiting
 

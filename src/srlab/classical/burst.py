@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from srlab.classical.observation import Frame, observation
-from srlab.data.degradation import DrawnImaging, fraction
+from srlab.degradation.imaging import DrawnImaging, fraction
 from srlab.errors import SrlabError
 
 

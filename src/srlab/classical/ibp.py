@@ -11,10 +11,10 @@ from torch import Tensor
 
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import Reconstruction, first_guess
-from srlab.data.blur import convolve, gaussian_kernel
-from srlab.data.degradation import Bicubic, Imaging
-from srlab.data.resample import imresize
+from srlab.degradation.blur import convolve, gaussian_kernel
+from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize
 
 
 def bicubic(residual: Tensor, scale: int) -> Tensor:

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.images.resample import imresize
 
 METHODS = ("nearest", "bilinear", "bicubic", "lanczos3")
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from srlab.classical.likelihood import Likelihood
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import Reconstruction, first_guess, last
-from srlab.data.degradation import Bicubic, Imaging
+from srlab.degradation.imaging import Bicubic, Imaging
 
 CLIQUES = {(0, 1): 1.0, (1, 0): 1.0, (1, -1): 0.5, (1, 1): 0.5}  # (down, right) to a neighbour: weight
 # A bound of sum |d_c x|^2 / |x|^2: each clique's weights are w, -2w and w.

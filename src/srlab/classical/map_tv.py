@@ -15,7 +15,7 @@ from torch import Tensor
 from srlab.classical.likelihood import Likelihood
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import Reconstruction, first_guess, last
-from srlab.data.degradation import Bicubic, Imaging
+from srlab.degradation.imaging import Bicubic, Imaging
 
 GRADIENT_NORM = 8.0  # bound of |grad x|^2 / |x|^2 (Chambolle 2004, sec. 3)
 DUAL_SHARE = 0.2  # dual step over L / GRADIENT_NORM; any converges, 0.1 to 0.3 fastest on photos with one and 4 frames

@@ -1,6 +1,6 @@
 """What the camera does, as reconstruction needs it: y = Ax, its adjoint x = A'y, and how large A is.
 
-A is DBM of `srlab.data.degradation.expected`, the very code that makes the LR images.
+A is DBM of `srlab.degradation.imaging.degrade_noiseless`, the very code that makes the LR images.
 """
 
 import math
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from srlab.data.degradation import DrawnImaging, expected
-from srlab.data.motion import move
+from srlab.degradation.imaging import DrawnImaging, degrade_noiseless
+from srlab.degradation.motion import move
 
 POWER_STEPS = 30  # of `squared_norm`
 MARGIN = 1.05  # for what they leave to the largest; in the tests a third of it
@@ -31,7 +31,7 @@ class Observation:
 
     def forward(self, x: Tensor) -> Tensor:
         """Ax: (B, C, H, W) float, any range, to (B, C, H/scale, W/scale); all in the dtype of x."""
-        return expected(x, [self.draw] * len(x), scene_dtype=x.dtype)
+        return degrade_noiseless(x, [self.draw] * len(x), scene_dtype=x.dtype)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """A'y: (B, C, h, w) float to (B, C, h*scale, w*scale), where <Ax, y> = <x, A'y> for all x and y.

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import Reconstruction, first_guess
-from srlab.data.degradation import Bicubic, Imaging
+from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from srlab.classical.observation import Frame, observation
-from srlab.data.colour import MATRIX, luma, rgb_to_ycbcr, ycbcr_to_rgb
-from srlab.data.degradation import Bicubic, Imaging
-from srlab.data.resample import imresize
+from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
+from srlab.images.colour import MATRIX, luma, rgb_to_ycbcr, ycbcr_to_rgb
+from srlab.images.resample import imresize
 
 LUMA_VARIANCE = float((MATRIX[0] ** 2).sum())  # of luma, where the noise of R, G and B is independent and of variance 1
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from srlab.data.images import write_png
-from srlab.data.pairs import PairStore
-from srlab.data.resample import to_uint8
 from srlab.errors import SrlabError
 from srlab.evaluation.image_scores import image_scores
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing
+from srlab.images.files import write_png
+from srlab.images.resample import to_uint8
 from srlab.models.network import Upscaler
+from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 Scores = dict[str, dict[str, float]]  # {image: {metric: value}}

@@ -18,14 +18,14 @@ from typing import Protocol as Interface
 
 import numpy as np
 
-from srlab.data.reduction import described, reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
+from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation import suspects
 from srlab.evaluation.known import ZONE_PLATE, Known, catalogue, known, own_images
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.metrics.ssim import ssim
 from srlab.evaluation.protocol import Protocol, border
+from srlab.images.resample import imresize, to_uint8
 from srlab.progress import track
 
 # What may lie between a reading and a figure, in dB and in SSIM: published ones are rounded to 0.01 dB, and Set14's
@@ -34,7 +34,7 @@ TOLERANCES = {"published": (0.01, 0.001), "computed": (0.001, 0.0001)}
 
 
 class TestImages(Interface):
-    """What the check needs of a `srlab.data.pairs.PairStore`."""
+    """What the check needs of a `srlab.patches.pairs.PairStore`."""
 
     __test__ = False  # not a test case of pytest's
 

@@ -10,14 +10,14 @@ from torch import Tensor
 from srlab.classical.burst import Burst
 from srlab.classical.observation import Frame
 from srlab.classical.reconstruction import Reconstruction
-from srlab.data.images import write_png
-from srlab.data.pairs import PairStore
-from srlab.data.resample import imresize, to_uint8
 from srlab.evaluation.benchmark import with_means
 from srlab.evaluation.image_scores import image_scores
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing, write_json
+from srlab.images.files import write_png
+from srlab.images.resample import imresize, to_uint8
+from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.data.colour import MATRIX
 from srlab.errors import SrlabError
+from srlab.images.colour import MATRIX
 
 # Y in 255000ths of a grey level: the share of each channel, and the offset with the half that rounds.
 UNIT = np.int32(255_000)
@@ -67,7 +67,7 @@ class Protocol:
         """
         if image.shape[2] == 1 and not self.grey_as_rgb:
             return image[..., 0] / 255.0
-        # Whole numbers, in which halves are exact; 5 times as fast as `srlab.data.colour.luma` and rounding.
+        # Whole numbers, in which halves are exact; 5 times as fast as `srlab.images.colour.luma` and rounding.
         red, green, blue = (image[..., channel % image.shape[2]] for channel in range(3))
         shares = red * WEIGHTS[0] + (OFFSET + HALF if self.rounded_luma else OFFSET)
         shares += green * WEIGHTS[1]

@@ -46,7 +46,7 @@ def cause(images: Sequence[np.ndarray], psnr: float, found_ssim: float, line: Kn
             best, nearest = suspect, distance
     if best is None:
         return "no usual mistake gives these figures: compare the images with the set's published digests"
-    return f"these are the figures of another protocol ({best}): fix srlab.data or srlab.evaluation"
+    return f"these are the figures of another protocol ({best}): fix srlab.degradation or srlab.evaluation"
 
 
 def reduction(pairs: Sequence[tuple[np.ndarray, np.ndarray]], scale: int) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlab.data.reduction import reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.metrics.ssim import C1, C2, ssim
 from srlab.evaluation.protocol import Protocol
+from srlab.images.resample import imresize, to_uint8
 
 Resize = Callable[[np.ndarray, int], np.ndarray]  # uint8 (H, W, C) and the factor to uint8
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from srlab.data.colour import luma
-from srlab.data.pairs import PairStore
-from srlab.data.reduction import reduce_bicubic
-from srlab.data.resample import imresize, to_uint8
+from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.examples.patches import cut, feature_maps, num_patches
+from srlab.images.colour import luma
+from srlab.images.resample import imresize, to_uint8
+from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 
@@ -78,7 +78,7 @@ class Samples:
 
     def _size(self, name: str, factor: float) -> tuple[int, int]:
         """Height and width of HR, multiples of scale."""
-        # 1e-9 as in srlab.data.resample: rounding must not make a side one pixel longer
+        # 1e-9 as in srlab.images.resample: rounding must not make a side one pixel longer
         sides = (math.ceil(side * factor - 1e-9) for side in self.store.hr(name).shape[:2])
         height, width = (side // self.scale * self.scale for side in sides)
         return height, width

@@ -9,11 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from srlab.data.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.examples.ksvd import KSVD
 from srlab.examples.ridge import regressions
 from srlab.examples.samples import Samples, principal_axes
+from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 ENERGY = 0.999  # of the features, that their projection keeps (code of Zeyde et al.)

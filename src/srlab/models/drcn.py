@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from srlab.data.resample import imresize
+from srlab.images.resample import imresize
 from srlab.models.convolution import he_convolution
 from srlab.models.network import Network, half_squared_error
 

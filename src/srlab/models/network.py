@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from srlab.data.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from srlab.data.resample import imresize
 from srlab.errors import SrlabError
+from srlab.images.colour import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from srlab.images.resample import imresize
 
 
 @runtime_checkable

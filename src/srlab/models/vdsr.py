@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from srlab.data.resample import imresize
+from srlab.images.resample import imresize
 from srlab.models.convolution import he_convolution
 from srlab.models.network import Network, half_squared_error
 

@@ -67,7 +67,7 @@ class VGGFeatures(nn.Module):
 
 
 def weights_file(folder: Path) -> Path:
-    """The weights in a folder made by `srlab.data.vgg_weights.VGG19Weights`; SrlabError if there are none."""
+    """The weights in a folder made by `srlab.adversarial.vgg_weights.VGG19Weights`; SrlabError if there are none."""
     found = sorted(folder.glob("vgg19*"))
     if not found:
         raise SrlabError(f"{folder} holds no VGG-19 weights: run `dvc repro`")

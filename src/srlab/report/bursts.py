@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from srlab.data.images import read_image
 from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.images.files import read_image
 from srlab.report.figures import comparison_figure, detail_window
 from srlab.report.table import markdown
 

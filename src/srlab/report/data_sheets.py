@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from srlab.data.candidates import Candidates
-from srlab.data.images import read_image
-from srlab.data.selection import Selection, WholeSet
-from srlab.data.selection_criteria import BEYOND, VERDICTS, lower_bounds, upper_bounds
+from srlab.datasets.candidates import Candidates
+from srlab.datasets.selection import Selection, WholeSet
+from srlab.datasets.selection_criteria import BEYOND, VERDICTS, lower_bounds, upper_bounds
 from srlab.errors import SrlabError
 from srlab.files import replacing
+from srlab.images.files import read_image
 
 # what the measures are called in front of people, with the unit, and the number of digits that say something
 TITLES = {

@@ -6,10 +6,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from srlab.data.images import read_image
-from srlab.data.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import replacing
+from srlab.images.files import read_image
+from srlab.patches.pairs import PairStore
 from srlab.report.figures import comparison_figure, detail_window, training_curves
 from srlab.training.curves import read_history
 

@@ -10,12 +10,12 @@ from omegaconf import DictConfig
 
 from srlab.errors import SrlabError
 from srlab.files import write_json
-from srlab.outbox import LOCAL
-from srlab.sender import Sender
 from srlab.sweeps.space import describe
 from srlab.sweeps.study import Study
 from srlab.sweeps.trial import as_json
-from srlab.tracking import Tracker, remembered_run
+from srlab.tracking.journal import LOCAL
+from srlab.tracking.sender import Sender
+from srlab.tracking.tracker import Tracker, remembered_run
 
 
 class Board:

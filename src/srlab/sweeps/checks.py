@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import FloatDistribution
 
 from srlab.errors import SrlabError
-from srlab.stage import numbers
+from srlab.stage import flat
 from srlab.sweeps.space import Parameter, Value, Values, override_text
 from srlab.training.resume import OF_THE_MACHINE
 
@@ -147,7 +147,7 @@ def training_numbers(cfg: DictConfig) -> dict[str, Any]:
 
 def _flat(cfg: DictConfig, part: str) -> dict[str, Any]:
     node = cfg[part]
-    return numbers(node) if isinstance(node, DictConfig) else {"": node}
+    return flat(node) if isinstance(node, DictConfig) else {"": node}
 
 
 def _check_type(parameter: Parameter, now: Value | DictConfig) -> None:

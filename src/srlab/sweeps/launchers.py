@@ -239,7 +239,7 @@ def warm_up(config: DictConfig) -> None:
 
 def _import() -> None:
     """What a training imports."""
-    import srlab.data.datamodule
+    import srlab.patches.datamodule
     import srlab.sweeps.trial
     import srlab.training.regression  # noqa: F401
 

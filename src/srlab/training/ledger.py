@@ -7,8 +7,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from srlab.adversarial.alarms import first_bad
 from srlab.errors import SrlabError
-from srlab.training.alarms import first_bad
 from srlab.training.schedules import step_schedules
 
 STEPS_BETWEEN_LOOKS = 256  # at a GPU's loss: to look at a number is to wait for all that was queued before it

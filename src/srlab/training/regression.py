@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from srlab.data.colour import luma
+from srlab.images.colour import luma
 from srlab.models.network import Network
 from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
 from srlab.training.pixel_losses import Loss, OwnLoss

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from srlab.data.augmentation import OPERATIONS
-from srlab.data.degradation import Bicubic
-from srlab.data.packing import geometry_of, write_pairs
+from srlab.adversarial.losses import VGGContent
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
+from srlab.images.turns import OPERATIONS
 from srlab.models.vgg import NAMES, STAGES, weights_file
 from srlab.models.weights import load_network
-from srlab.training.losses import VGGContent
+from srlab.patches.packing import geometry_of, write_pairs
 
 NUM_TRAIN, NUM_VAL = 4, 2
 BLOCK = 8  # px: images of blocks, since a network may diverge on noise, of which it can learn nothing

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from srlab.data.colour import luma
 from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.images.colour import luma
 
 
 def validation_scores(sr: Tensor, hr: Tensor, border: int) -> dict[str, Tensor]:

@@ -1,0 +1,1 @@
+"""Training a GAN: its Lightning module, the losses it sees through, and alarms."""

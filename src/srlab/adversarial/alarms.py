@@ -1,0 +1,108 @@
+"""What goes wrong in a training, in words: numbers that are not finite, a certain discriminator, a tint."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srlab.errors import SrlabError
+from srlab.images.resample import imresize
+
+
+def first_bad(net: nn.Module, *inputs: Tensor) -> str:
+    """Where the first number that is not finite sits: "weights of body.2", "output of blocks.0.body.1"; "" if nowhere.
+
+    In this order: parameters, buffers, `inputs`, then the outputs of modules as one forward of `inputs` in the net's
+    present mode makes them, innermost first. Leaves the net as it was; without `inputs` no forward is run.
+    """
+    for kind, tensors in (("weights", net.named_parameters()), ("buffer", net.named_buffers())):
+        for name, tensor in tensors:
+            if not tensor.isfinite().all():
+                return f"weights of {name.rpartition('.')[0] or name}" if kind == "weights" else f"buffer {name}"
+    for position, tensor in enumerate(inputs):
+        if not tensor.isfinite().all():
+            return f"input {position}"
+    return _first_bad_output(net, inputs) if inputs else ""
+
+
+def colour_drift(sr: Tensor, lr: Tensor, scale: int) -> Tensor:
+    """(B,) grey levels (of 255) between the mean colours of SR (B, C, H, W) and of bicubic's (B, C, h, w) LR in [0, 1].
+
+    The largest over the channels: the means of a faithful enlargement are those of its LR image.
+    """
+    bicubic = imresize(lr.float(), scale=scale)
+    return 255.0 * (sr.float().mean((-2, -1)) - bicubic.mean((-2, -1))).abs().amax(1)
+
+
+class Alarms:
+    """One line, once, when adversarial training has gone wrong for `epochs` epochs in a row; again if it comes back.
+
+    Args:
+        certainty: how far the discriminator's mean probabilities for HR and SR may lie apart, in [0, 1].
+        drift: how far the mean colour of SR may lie from bicubic's, in grey levels (see `colour_drift`).
+        epochs: how many epochs one of them must be too large.
+
+    Raises:
+        SrlabError: `epochs` is less than 1.
+    """
+
+    def __init__(self, certainty: float, drift: float, epochs: int) -> None:
+        if epochs < 1:
+            raise SrlabError(f"an alarm after {epochs} epochs never rings: set `epochs` to 1 or more")
+        self.certainty, self.drift, self.epochs = certainty, drift, epochs
+        self.certain = self.drifting = 0  # epochs in a row
+
+    def check(self, row: Mapping[str, float]) -> list[str]:
+        """The lines of an epoch with "train/d_real", "train/d_fake" in [0, 1] and "val/colour_drift" in grey levels."""
+        real, fake, drift = row["train/d_real"], row["train/d_fake"], row["val/colour_drift"]
+        self.certain = self.certain + 1 if real - fake > self.certainty else 0
+        self.drifting = self.drifting + 1 if drift > self.drift else 0
+        lines = []
+        if self.certain == self.epochs:
+            lines.append(
+                f"the discriminator is certain (HR {real:.2f}, SR {fake:.2f} for {self.epochs} epochs) and teaches the "
+                "generator little: set gans.*.label_smoothing or gans.*.r1, or lower gans.*.discriminator_lr"
+            )
+        if self.drifting == self.epochs:
+            lines.append(
+                f"the colours drift ({drift:.1f} grey levels from bicubic for {self.epochs} epochs, more than "
+                f"{self.drift:g}): lower gans.*.adversarial_weight or gans.*.lr"
+            )
+        return lines
+
+    def state_dict(self) -> dict[str, int]:
+        """How many epochs in a row each has lasted, for a checkpoint."""
+        return {"certain": self.certain, "drifting": self.drifting}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.certain, self.drifting = state["certain"], state["drifting"]
+
+
+def _first_bad_output(net: nn.Module, inputs: tuple[Tensor, ...]) -> str:
+    bad: list[str] = []
+
+    def look(name: str, module: nn.Module, args: Any, output: Any) -> None:
+        if not bad and isinstance(output, Tensor) and not output.isfinite().all():
+            bad.append(f"output of {name or type(net).__name__}")
+
+    with ExitStack() as stack, torch.no_grad(), _same_buffers(net):
+        for name, module in net.named_modules():
+            stack.enter_context(module.register_forward_hook(partial(look, name)))
+        net(*inputs)
+    return bad[0] if bad else ""
+
+
+@contextmanager
+def _same_buffers(net: nn.Module):
+    """A forward in training mode moves the statistics of every BatchNorm: put them back."""
+    kept = [(buffer, buffer.clone()) for buffer in net.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, values in kept:
+                buffer.copy_(values)

@@ -1,0 +1,185 @@
+"""Adversarial training of a generator against a discriminator: SRGAN."""
+
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from srlab.adversarial.alarms import Alarms, colour_drift
+from srlab.adversarial.losses import adversarial_loss, discriminator_loss, r1_penalty
+from srlab.errors import SrlabError
+from srlab.models.network import Network, full_precision
+from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
+from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, casting_anew
+from srlab.training.schedules import Schedule
+from srlab.training.validation import validation_scores
+
+Pair = tuple[Tensor, Tensor]  # LR and HR
+Scalars = dict[str, Tensor]
+
+
+class Adversarial(pl.LightningModule):
+    """Weighted content loss + weighted adversarial loss for the generator, log loss for the discriminator, alternately.
+
+    Ledig et al. 2017, sec. 2.2 and 3.2: one step each per batch, generator pre-trained by MSE (its weights are in
+    `generator` already). RGB (B, 3, H, W) in [0, 1]. Manual optimization, because Lightning's automatic one has a
+    single optimizer. Logs train/loss (the generator's), train/content, train/adversarial, train/discriminator,
+    train/d_real, train/d_fake (mean probabilities), val/content, val/psnr, val/ssim, val/colour_drift (grey levels).
+
+    The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch
+    nearest to the pre-trained generator. With MSE content the two choose the same.
+
+    Args:
+        content: loss (SR, HR) -> scalar; logged as it is.
+        content_weight: brings `content` to the scale that `adversarial_weight` is relative to.
+        adversarial_weight: 1e-3 in the paper (eq. 3).
+        lr: the first learning rate of the generator (1e-4 in the paper).
+        optimizer: makes the optimizers (Adam there).
+        discriminator_lr: that of the discriminator (the same in the paper).
+        label_smoothing: how far below 1 the discriminator's target for HR lies.
+        r1: gamma of the R1 penalty (Mescheder et al. 2018), gamma/2 * E ||grad D(HR)||^2; 0 = none.
+        alarms: asked once an epoch, and what they say is printed.
+
+    Raises:
+        SrlabError: label_smoothing is not in [0, 1), or r1 is negative.
+    """
+
+    monitor = "val/content"
+
+    def __init__(
+        self,
+        generator: Network,
+        discriminator: nn.Module,
+        content: nn.Module,
+        adversarial_weight: float,
+        lr: float,
+        discriminator_lr: float,
+        schedule: Schedule,
+        alarms: Alarms,
+        label_smoothing: float = 0.0,
+        r1: float = 0.0,
+        recipe: Recipe = PLAIN,
+        content_weight: float = 1.0,
+        optimizer: MakeOptimizer = torch.optim.Adam,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1 or r1 < 0:
+            raise SrlabError(
+                f"label_smoothing {label_smoothing} and r1 {r1} make no sense: set gans.*.label_smoothing in [0, 1), "
+                "gans.*.r1 from 0 on"
+            )
+        self.automatic_optimization = False
+        self.strict_loading = False  # a loss network's weights are not in the checkpoint
+        self.generator, self.discriminator, self.content = generator, discriminator, content
+        self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
+        self.label_smoothing, self.r1 = label_smoothing, r1
+        self.lr, self.discriminator_lr, self.schedule, self.make_optimizer = lr, discriminator_lr, schedule, optimizer
+        self.alarms, self.recipe = alarms, recipe
+        self.average, self.ledger = recipe.averaged(generator), Ledger()
+
+    @property
+    def network(self) -> Network:
+        """The generator that is validated and kept: the moving average, where there is one."""
+        return self.generator if self.average is None else cast(Network, self.average.module)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of each of both optimizers since the beginning of the first epoch."""
+        return self.ledger.num_steps
+
+    def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
+        """One step of the discriminator, then one of the generator, on each batch of the chunk."""
+        with casting_anew(self.device):
+            for lr, hr in chunk:
+                self._step(lr, hr)
+
+    def on_train_start(self) -> None:
+        """SrlabError if the penalty asks for gradients of gradients that torch does not have."""
+        if self.r1 and any(isinstance(part, nn.SyncBatchNorm) for part in self.discriminator.modules()):
+            raise SrlabError(
+                f"gans.*.r1 {self.r1} cannot be had of a discriminator whose batch normalisation is synchronized: set "
+                "trainer.lightning.sync_batchnorm=false, or gans.*.r1 to 0 in params.yaml"
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        share_statistics(self)
+
+    def validation_step(self, batch: Pair, batch_idx: int) -> None:
+        lr, hr = batch
+        scale = self.generator.scale
+        sr = self.network.upscale(lr, scale)  # in full precision, whatever the training runs in
+        with full_precision(sr.device):
+            content = self.content.forward(sr, hr)  # not what was compiled: every image may have a size of its own
+        drift = colour_drift(sr, lr, scale).mean()
+        scores = {"val/content": content, "val/colour_drift": drift, **validation_scores(sr, hr, border=scale)}
+        self.ledger.means.add(scores, 1)
+
+    def on_validation_epoch_end(self) -> None:
+        means = close_epoch(self, sign=-1)  # plateau schedules of both modules maximize; content is minimized
+        for line in self.alarms.check(means) if self.trainer.is_global_zero else []:
+            print(f"epoch {self.current_epoch + 1}: {line}", flush=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out the loss network: it never changes and would be most of the file."""
+        kept = {k: v for k, v in checkpoint["state_dict"].items() if not k.startswith("content.")}
+        checkpoint["state_dict"] = kept
+        checkpoint["alarms"] = self.alarms.state_dict()
+        self.ledger.save(checkpoint, self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.alarms.load_state_dict(checkpoint["alarms"])
+        self.ledger.load(checkpoint, self)
+
+    def configure_optimizers(self) -> Any:
+        rates = ((self.generator, self.lr), (self.discriminator, self.discriminator_lr))
+        optimizers = [self.make_optimizer(network.parameters(), lr=lr) for network, lr in rates]
+        return optimizers, [self.schedule(optimizer) for optimizer in optimizers]
+
+    def _step(self, lr: Tensor, hr: Tensor) -> None:
+        # The graph of the whole batch is kept between the two: `accumulate` saves the memory of the others.
+        sr = self.generator(lr)
+        optimizer_g, optimizer_d = self.optimizers(use_pl_optimizer=False)  # pyright: ignore[reportGeneralTypeIssues]
+        seen = self._learn_to_tell(optimizer_d, lr, sr.detach(), hr)
+        self.discriminator.requires_grad_(False)
+        self._learn_to_enlarge(optimizer_g, lr, sr, hr, seen)
+        self.discriminator.requires_grad_(True)
+        if self.average is not None:
+            self.average.update_parameters(self.generator)
+        self.ledger.num_steps += 1
+
+    def _learn_to_tell(self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor) -> list[Scalars]:
+        """One step of the discriminator; what is to be logged of each part."""
+        optimizer.zero_grad()
+        seen: list[Scalars] = []
+        for one_sr, one_hr in self.recipe.parts(sr, hr):
+            real, fake = self.discriminator(one_hr), self.discriminator(one_sr)
+            loss = discriminator_loss(real, fake, self.label_smoothing)
+            if self.r1:
+                # not what was compiled, which has no gradients of gradients
+                loss = loss + self.r1 / 2 * r1_penalty(self.discriminator.forward, one_hr)
+            suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_hr)}
+            require_finite(loss, "train/discriminator", self.ledger, **suspects)
+            self.manual_backward(loss * (len(one_sr) / len(sr)))
+            certain = {"train/d_real": real.sigmoid().mean(), "train/d_fake": fake.sigmoid().mean()}
+            seen.append({"train/discriminator": loss.detach(), **certain})
+        self.recipe.step(optimizer, self.num_steps)
+        return seen
+
+    def _learn_to_enlarge(
+        self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, seen: list[Scalars]
+    ) -> None:
+        """One step of the generator; logs it together with what was `seen` of the discriminator, part by part."""
+        optimizer.zero_grad()
+        gradients = []  # of the loss by SR, so that the generator's own backward pass runs once, however many parts
+        for (one_sr, one_hr), scalars in zip(self.recipe.parts(sr.detach(), hr), seen, strict=True):
+            one_sr.requires_grad_()
+            content, adversarial = self.content(one_sr, one_hr), adversarial_loss(self.discriminator(one_sr))
+            loss = self.content_weight * content + self.adversarial_weight * adversarial
+            suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_sr)}
+            require_finite(loss, "train/loss", self.ledger, **suspects)
+            gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
+            losses = {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}
+            self.ledger.means.add(losses | scalars, len(one_sr))
+        self.manual_backward(sr, gradient=torch.cat(gradients))
+        self.recipe.step(optimizer, self.num_steps)

@@ -1,0 +1,1 @@
+"""Where images come from: sources, archives, ImageNet, verification, leaks, selection, the augmentation index."""

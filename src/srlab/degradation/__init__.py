@@ -1,0 +1,1 @@
+"""How an LR image comes about, L = DBMH + n: motion, blur, reduction, noise."""

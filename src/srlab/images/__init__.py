@@ -1,0 +1,1 @@
+"""Pixels: reading and writing files, colour, resizing, the eight turns. Imports nothing of the other packages."""

@@ -1,0 +1,183 @@
+"""Pairs of HR and LR images in two flat, memory-mapped buffers: 3 files however many images.
+
+Decoding PNGs costs a training loop most of its time; a crop from a memory map costs a few microseconds.
+
+Version 2 of the format: hr.npy and lr.npy (1-D uint8: the images one after the other, rows of RGB or grey pixels) and
+index.json (where each image lies, the digest of its pixels, what its degradation drew for it, a digest of all that).
+`srlab.patches.packing` writes it.
+"""
+
+import hashlib
+import json
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.lib.stride_tricks import sliding_window_view
+
+from srlab.errors import SrlabError
+from srlab.files import read_json
+from srlab.progress import track
+
+FORMAT, VERSION = "srlab pairs", 2
+MADE_ANEW = ("_hr", "_lr", "_table", "_smallest_side")  # by a process that gets a store by pickle
+
+
+class PairStore:
+    """Read-only view of what `pack` wrote; small to pickle, since every process opens the memory maps for itself.
+
+    SrlabError on construction if a file is missing or damaged, or the store of another version or program. Attributes:
+    `scale` (HR side / LR side), `digest` (sha256 over geometry, index and pixels), `names` (all, sorted), `train`
+    ((name, operation) of each entry), `val` and `test` (names), `wanted` (how many images were asked for, None: all),
+    `got` (how many the source gave), `degradation` (what it was, in words).
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        try:
+            content = read_json(self.folder / "index.json")
+            _require_version(self.folder, content)
+            self._images: dict[str, dict[str, Any]] = content["images"]
+            self.scale: int = content["scale"]
+            self.digest: str = content["digest"]
+            self.train: list[tuple[str, int]] = [(name, operation) for name, operation in content["train"]]
+            self.val: list[str] = content["val"]
+            self.test: list[str] = content["test"]
+            self.wanted: int | None = content["wanted"]
+            self.got: int = content["got"]
+            self.degradation: str = content["degradation"]
+            for key, buffer in (("hr", self._hr), ("lr", self._lr)):
+                if buffer.shape != (num_bytes(self._images, key),) or buffer.dtype != np.uint8:
+                    raise ValueError(f"{key}.npy is not what index.json says")
+            if self.digest != content_digest(content):
+                raise ValueError("index.json was changed")
+        except FileNotFoundError as error:
+            raise SrlabError(f"{error.filename} is missing: run `dvc repro`") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SrlabError(f"{self.folder} is damaged ({error}): remove it and run `dvc repro`") from error
+        self.names: list[str] = sorted(self._images)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in MADE_ANEW}
+
+    def channels(self, name: str) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return self._images[name]["channels"]
+
+    def hr(self, name: str) -> np.ndarray:
+        """uint8 (H, W, C) high-resolution image, sides multiples of scale; a read-only view of the map."""
+        return _view(self._hr, self._images[name], "hr")
+
+    def lr(self, name: str) -> np.ndarray:
+        """uint8 (H / scale, W / scale, C) low-resolution image; a read-only view of the map."""
+        return _view(self._lr, self._images[name], "lr")
+
+    def drawn(self, name: str) -> dict[str, float | str]:
+        """What the degradation drew for this image; empty where nothing was random."""
+        return self._images[name]["drawn"]
+
+    def verify(self) -> None:
+        """Read every pixel; SrlabError naming the first image whose pixels are not those that were packed."""
+        for name in track(self.names, f"verifying {self.folder.name}"):
+            for key, pixels in (("hr", self.hr(name)), ("lr", self.lr(name))):
+                if hashlib.sha256(pixels.data).hexdigest() != self._images[name]["sha256"][key]:
+                    raise SrlabError(f"{self.folder}/{key}.npy is damaged at {name}: remove it and run `dvc repro`")
+
+    def crops(
+        self, entries: np.ndarray, us: np.ndarray, vs: np.ndarray, hr_patch: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """LR (B, 3, p/s, p/s) and HR (B, 3, p, p) uint8 patches of train entries, not yet turned, and operations (B,).
+
+        `places` says what is cut out and raises. The arrays are new, in channels-last memory order.
+        """
+        lr_corners, lr_widths, hr_corners, hr_widths, operations = self.places(entries, us, vs, hr_patch)
+        lr = _gather(self._lr, lr_corners, lr_widths, hr_patch // self.scale)
+        hr = _gather(self._hr, hr_corners, hr_widths, hr_patch)
+        return lr, hr, operations
+
+    def places(self, entries: np.ndarray, us: np.ndarray, vs: np.ndarray, hr_patch: int) -> np.ndarray:
+        """int64 (5, B) of train entries: where the LR patch begins in lr.npy, how wide its image is, the same of HR,
+        operation.
+
+        u and v in [0, 1) choose the top and left edge among all positions aligned with the LR grid, evenly. SrlabError
+        if the patch size is no multiple of scale or larger than an image.
+        """
+        patch, rest = divmod(hr_patch, self.scale)
+        if rest:
+            raise SrlabError(f"patch_size {hr_patch} is not a multiple of scale {self.scale}: change it in params.yaml")
+        smallest = self._smallest_side * self.scale
+        if smallest < hr_patch:  # of all images, so that the first batch fails and not one in the middle of the night
+            raise SrlabError(
+                f"{self.folder} holds training images with a side of {smallest} px, below the patch size {hr_patch}: "
+                "lower patch_size in params.yaml, or leave them out"
+            )
+        lr_start, height, width, hr_start, operations = self._table[:, entries]
+        top = np.minimum((us * (height - patch + 1)).astype(np.int64), height - patch)  # a product may round up to 1
+        left = np.minimum((vs * (width - patch + 1)).astype(np.int64), width - patch)
+        scale = self.scale
+        lr_corners = lr_start + 3 * (top * width + left)
+        hr_corners = hr_start + 3 * scale * (top * width * scale + left)
+        return np.stack([lr_corners, width, hr_corners, width * scale, operations])
+
+    def buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """lr.npy and hr.npy, 1-D uint8: read-only views of the maps."""
+        return self._lr, self._hr
+
+    @cached_property
+    def _hr(self) -> np.ndarray:
+        return np.asarray(open_memmap(self.folder / "hr.npy", mode="r"))
+
+    @cached_property
+    def _lr(self) -> np.ndarray:
+        return np.asarray(open_memmap(self.folder / "lr.npy", mode="r"))
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """int64 (5, entries): LR offset, LR height, LR width, HR offset, operation of every training entry."""
+        rows = [(*self._images[name]["lr"], self._images[name]["hr"][0], operation) for name, operation in self.train]
+        return np.array(rows, dtype=np.int64).reshape(-1, 5).T
+
+    @cached_property
+    def _smallest_side(self) -> int:
+        """Shortest side of a training image, LR pixels."""
+        return int(self._table[1:3].min())
+
+
+def _gather(buffer: np.ndarray, corners: np.ndarray, width: np.ndarray, patch: int) -> np.ndarray:
+    """(B, 3, patch, patch) with the top left byte at `corners` (B,), out of 3-channel images `width` (B,) px wide."""
+    begins = corners[:, None] + 3 * width[:, None] * np.arange(patch)
+    # every run of 3 * patch bytes is a row of this view, so that numpy copies whole patch rows and not single bytes
+    runs = sliding_window_view(buffer, 3 * patch)
+    return runs[begins].reshape(len(begins), patch, patch, 3).transpose(0, 3, 1, 2)
+
+
+def _require_version(folder: Path, content: Any) -> None:
+    known = content.keys() if isinstance(content, dict) else set()
+    if "format" not in known and {"scale", "digest", "images", "train"} <= known:
+        raise SrlabError(f"{folder} was packed by an older srlab (version 1, now {VERSION}): run `dvc repro`")
+    if "format" not in known or content["format"] != FORMAT:
+        raise SrlabError(f"{folder} is no packed store of srlab: correct the path, or remove it and run `dvc repro`")
+    if content["version"] != VERSION:
+        raise SrlabError(
+            f"{folder} is a packed store of version {content['version']}, this srlab reads {VERSION}: run `dvc repro`"
+        )
+
+
+def content_digest(content: dict[str, Any]) -> str:
+    """sha256 in hex over index.json without its format, version and digest."""
+    content = {key: value for key, value in content.items() if key not in ("format", "version", "digest")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def num_bytes(geometry: dict[str, dict[str, Any]], key: str) -> int:
+    """Bytes of all images of one buffer."""
+    return sum(entry["channels"] * entry[key][1] * entry[key][2] for entry in geometry.values())
+
+
+def _view(buffer: np.ndarray, entry: dict[str, Any], key: str) -> np.ndarray:
+    offset, height, width = entry[key]
+    shape = (height, width, entry["channels"])
+    return buffer[offset : offset + math.prod(shape)].reshape(shape)

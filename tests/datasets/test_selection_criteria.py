@@ -1,0 +1,285 @@
+"""Each measure against an analytic case or a reference that we did not write."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+from scipy.fft import dctn
+from scipy.ndimage import laplace
+from skimage import data
+
+from srlab.datasets.selection_criteria import (
+    LUMA_TABLE,
+    MEASURES,
+    VERDICTS,
+    WINDOW,
+    Criteria,
+    Weights,
+    blocking_score,
+    colourfulness,
+    exposure,
+    hash_distance,
+    jpeg_quality,
+    judge,
+    luma,
+    measure,
+    measure_file,
+    perceptual_hash,
+    shares,
+    sharpness,
+)
+from srlab.errors import SrlabError
+
+CRITERIA = Criteria(16, 75, 7, 0.3, 0.2, 7.5, 0.05, 6)
+GOOD = np.array([(100, 90, 9, 0, 0, 40, 1, 0)], MEASURES)
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return data.chelsea()  # 300x451, never JPEG-coded since it became a PNG
+
+
+def coded(image: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def decoded(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+# --- colourfulness
+
+
+@pytest.mark.parametrize(("colour", "expected"), [
+    ((255, 0, 0), 0.3 * np.hypot(255, 127.5)),
+    ((0, 0, 255), 0.3 * 255),
+    ((90, 90, 90), 0.0),
+])  # fmt: skip
+def test_colourfulness_of_one_colour_is_its_mean_term(colour: tuple[int, int, int], expected: float) -> None:
+    assert colourfulness(np.full((8, 8, 3), colour, np.uint8)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_colourfulness_of_red_beside_green_by_hand() -> None:
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, :4, 0] = image[:, 4:, 1] = 200  # R-G is +-200 (mean 0), (R+G)/2-B is 100 everywhere
+    assert colourfulness(image) == pytest.approx(200 + 0.3 * 100, rel=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_no_grey_picture_has_colour(seed: int) -> None:
+    grey = np.random.default_rng(seed).integers(0, 256, (5, 7, 1)).astype(np.uint8)
+    assert colourfulness(np.repeat(grey, 3, axis=2)) == 0
+
+
+# --- sharpness
+
+
+def test_sharpness_is_the_variance_of_scipys_laplacian_over_the_variance(photo: np.ndarray) -> None:
+    grey = luma(photo)
+    expected = laplace(grey.astype(np.float64))[1:-1, 1:-1].var() / grey.astype(np.float64).var()
+    assert sharpness(grey) == pytest.approx(expected, rel=1e-4)  # float32 differences
+
+
+def test_white_noise_has_sharpness_twenty() -> None:
+    noise = np.random.default_rng(0).normal(128, 20, (400, 400)).astype(np.float32)
+    assert sharpness(noise) == pytest.approx(20, rel=0.02)  # 16 + 4 * 1; the sampling error of 160,000 pixels
+
+
+def test_sharpness_falls_with_every_step_of_blur(photo: np.ndarray) -> None:
+    picture = Image.fromarray(photo)
+    blurred = [np.asarray(picture.filter(ImageFilter.GaussianBlur(radius))) for radius in (0, 0.7, 1.5, 3)]
+    values = [sharpness(luma(image)) for image in blurred]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < values[0] / 10
+
+
+def test_an_enlarged_picture_is_less_sharp(photo: np.ndarray) -> None:
+    double = Image.fromarray(photo).resize((902, 600), Image.Resampling.BICUBIC)
+    assert sharpness(luma(np.asarray(double))) < sharpness(luma(photo)) / 3
+
+
+@given(st.floats(0.1, 1), st.floats(-50, 50))
+def test_sharpness_does_not_change_with_contrast_and_brightness(gain: float, offset: float) -> None:
+    grey = np.random.default_rng(1).normal(100, 30, (20, 20))
+    assert sharpness(gain * grey + offset) == pytest.approx(sharpness(grey), rel=1e-9)
+
+
+def test_a_flat_picture_has_no_sharpness() -> None:
+    assert sharpness(np.full((20, 20), 7, np.float32)) == 0
+
+
+# --- JPEG
+
+
+@pytest.mark.parametrize("quality", [1, 10, 30, 49, 50, 75, 90, 95, 100])
+def test_the_quality_that_libjpeg_was_asked_for_is_read_from_the_file(
+    quality: int, photo: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(coded(photo[:64, :64], quality))
+    assert measure_file(tmp_path / "x.jpg")["jpeg_quality"][0] == quality
+
+
+def test_a_png_has_quality_100(photo: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(photo[:32, :32]).save(tmp_path / "x.png")
+    assert measure_file(tmp_path / "x.png")["jpeg_quality"][0] == 100
+
+
+def test_a_foreign_table_gets_the_nearest_quality() -> None:
+    assert jpeg_quality({0: (LUMA_TABLE + 1).ravel().tolist()}) in (48, 49, 50)
+
+
+def block_reference(grey: np.ndarray) -> float:
+    """Wang et al. 2002, section 2, sum by sum, in the paper's one-based indices."""
+    x = grey.astype(float)
+    num_rows, num_columns = x.shape
+
+    def features(x: np.ndarray, m: int, n: int) -> tuple[float, float, float]:
+        d = {(i, j): x[i - 1, j] - x[i - 1, j - 1] for i in range(1, m + 1) for j in range(1, n)}
+        b = sum(abs(d[i, 8 * j]) for i in range(1, m + 1) for j in range(1, n // 8)) / (m * (n // 8 - 1))
+        a = (8 / (m * (n - 1)) * sum(abs(v) for v in d.values()) - b) / 7
+        z = sum(d[i, j] * d[i, j + 1] < 0 for i in range(1, m + 1) for j in range(1, n - 1)) / (m * (n - 2))
+        return b, a, z
+
+    pairs = zip(features(x, num_rows, num_columns), features(x.T, num_columns, num_rows), strict=True)
+    b, a, z = ((first + second) / 2 for first, second in pairs)
+    return -245.8909 + 261.9373 * b ** (-239.8886e-4) * a ** (160.1664e-4) * z ** (64.2859e-4)
+
+
+@pytest.mark.parametrize("shape", [(32, 40), (37, 43)])
+def test_the_blocking_score_is_that_of_the_papers_sums(shape: tuple[int, int], photo: np.ndarray) -> None:
+    grey = luma(photo)[: shape[0], : shape[1]]
+    assert blocking_score(grey) == pytest.approx(block_reference(grey), abs=1e-3)  # float32, times 262
+
+
+def test_the_blocking_score_falls_with_the_quality_also_after_a_png(photo: np.ndarray) -> None:
+    values = [blocking_score(luma(decoded(coded(photo, quality)))) for quality in (95, 50, 30, 10)]
+    assert values == sorted(values, reverse=True)
+    assert values[0] - values[2] > 1  # a point of the paper's ten
+
+
+def test_blocks_off_the_grid_are_not_seen(photo: np.ndarray) -> None:
+    bad = luma(decoded(coded(photo, 10)))
+    assert blocking_score(bad[4:, 4:]) > blocking_score(bad) + 1
+
+
+def test_a_flat_picture_has_no_blocks() -> None:
+    assert blocking_score(np.full((32, 32), 9, np.float32)) == 10
+
+
+def test_pure_blocks_are_the_worst() -> None:
+    blocks = np.kron(np.random.default_rng(0).integers(0, 256, (6, 6)), np.ones((8, 8))).astype(np.float32)
+    assert blocking_score(blocks) < 1
+
+
+def test_a_picture_too_small_for_blocks_is_dropped_by_the_criterion() -> None:
+    row = measure(np.zeros((15, 90, 3), np.uint8), 100)
+    assert np.isnan(row["blocking"][0])
+    lenient = Criteria(1, 0, -999, 1, 1, 0, 0, 6)
+    assert VERDICTS[judge(row, lenient)[0]] == "blocking"
+
+
+# --- exposure, size
+
+
+def test_exposure_counts_the_pixels_at_the_ends() -> None:
+    image = np.full((10, 10, 3), 128, np.uint8)
+    image[:2], image[9] = 0, 255
+    row = measure(np.repeat(np.repeat(image, 2, 0), 2, 1), 100)
+    assert (row["dark"][0], row["bright"][0]) == pytest.approx((0.2, 0.1))
+
+
+def test_of_a_large_picture_the_middle_is_measured_on_the_grid_of_its_blocks() -> None:
+    image = np.full((24, WINDOW + 1003, 1), 128, np.uint8)
+    image[:, :496] = 0  # (3051 - 2048) // 2 = 501, the multiple of 8 below it is 496
+    assert measure(image, 100)["dark"][0] == 0
+
+
+def test_the_side_is_the_shorter_one() -> None:
+    assert measure(np.zeros((20, 30, 1), np.uint8), 100)["side"][0] == 20
+
+
+# --- perceptual hash
+
+
+def test_the_hash_is_the_median_sign_of_scipys_dct(photo: np.ndarray) -> None:
+    small = np.asarray(Image.fromarray(photo).convert("L").resize((32, 32), Image.Resampling.LANCZOS), float)
+    low = dctn(small)[:8, :8]
+    bits = "".join("01"[int(bit)] for bit in (low > np.median(low)).ravel())
+    assert perceptual_hash(photo) == int(bits, 2)
+
+
+@pytest.mark.parametrize("change", ["quality 30", "half", "double", "png"])
+def test_another_version_of_a_picture_has_nearly_its_hash(change: str, photo: np.ndarray) -> None:
+    picture = Image.fromarray(photo)
+    versions = {
+        "quality 30": lambda: decoded(coded(photo, 30)),
+        "half": lambda: np.asarray(picture.resize((225, 150))),
+        "double": lambda: np.asarray(picture.resize((902, 600))),
+        "png": photo.copy,
+    }
+    # 6 of 64: the limit of conf/selection/quality.yaml
+    assert hash_distance(perceptual_hash(versions[change]()), perceptual_hash(photo)) <= 6
+
+
+def test_different_photos_have_distant_hashes(photo: np.ndarray) -> None:
+    others = [data.coffee(), data.astronaut(), data.rocket()]
+    assert min(int(hash_distance(perceptual_hash(photo), perceptual_hash(other))) for other in others) > 12
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_the_distance_counts_differing_bits(first: int, second: int) -> None:
+    assert int(hash_distance(first, second)) == (first ^ second).bit_count()
+
+
+# --- judging and ranking
+
+
+@pytest.mark.parametrize(("name", "field", "value"), [
+    ("unreadable", "side", 0),
+    ("grey", "colourfulness", 0),
+    ("side", "side", 15),
+    ("jpeg_quality", "jpeg_quality", 74),
+    ("blocking", "blocking", 6.9),
+    ("dark", "dark", 0.31),
+    ("bright", "bright", 0.21),
+    ("colourfulness", "colourfulness", 7),
+    ("sharpness", "sharpness", 0.04),
+])  # fmt: skip
+def test_each_criterion_drops_alone(name: str, field: str, value: float) -> None:
+    row = GOOD.copy()
+    row[field] = value
+    assert VERDICTS[judge(row, CRITERIA)[0]] == name
+
+
+def test_what_meets_every_threshold_exactly_is_kept() -> None:
+    row = np.array([(16, 75, 7, 0, 0, 7.5, 0.0625, 0)], MEASURES)  # 0.3 and 0.2 are no float32
+    assert VERDICTS[judge(row, Criteria(16, 75, 7, 0, 0, 7.5, 0.0625, 6))[0]] == "chosen"
+
+
+def test_the_first_failed_criterion_is_the_verdict() -> None:
+    row = GOOD.copy()
+    row["side"], row["sharpness"] = 3, 0
+    assert VERDICTS[judge(row, CRITERIA)[0]] == "side"
+
+
+def test_exposure_falls_with_the_pixels_that_show_nothing() -> None:
+    rows = np.repeat(GOOD, 3)
+    rows["dark"], rows["bright"] = (0, 0.1, 0.1), (0, 0, 0.2)
+    np.testing.assert_allclose(exposure(rows), [0, -0.1, -0.3], atol=1e-6)  # float32
+
+
+def test_the_shares_are_the_ratios_of_the_weights() -> None:
+    assert shares(Weights(0, 0, 0, 1, 0, 3)) == {"exposure": 0.25, "sharpness": 0.75}
+    assert shares(Weights(2, 2, 2, 2, 2, 2)) == pytest.approx(dict.fromkeys(vars(Weights(*[1] * 6)), 1 / 6))
+
+
+@pytest.mark.parametrize("weights", [Weights(0, 0, 0, 0, 0, 0), Weights(1, 1, 1, 1, 1, -1)])
+def test_weights_that_say_nothing_are_refused(weights: Weights) -> None:
+    with pytest.raises(SrlabError, match="at least 0"):
+        shares(weights)

@@ -1,0 +1,205 @@
+"""imresize against MATLAB's algorithm, written out here in loops, and against analytic cases."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srlab.images.resample import imresize, to_uint8
+
+METHODS = ("nearest", "bilinear", "bicubic", "lanczos3")
+
+
+def kernel_value(method: str, x: float) -> float:
+    a = abs(x)
+    if method == "nearest":
+        return 1.0 if -0.5 <= x < 0.5 else 0.0
+    if method == "bilinear":
+        return max(1 - a, 0.0)
+    if method == "bicubic":
+        if a <= 1:
+            return 1.5 * a**3 - 2.5 * a**2 + 1
+        return -0.5 * a**3 + 2.5 * a**2 - 4 * a + 2 if a <= 2 else 0.0
+    eps = np.finfo(float).eps
+    value = (math.sin(math.pi * x) * math.sin(math.pi * x / 3) + eps) / (math.pi**2 * x**2 / 3 + eps)
+    return value if a < 3 else 0.0
+
+
+def matlab_axis(image: np.ndarray, out: int, scale: float, method: str) -> np.ndarray:
+    """imresize.m's `contributions` for the first axis, in its own 1-based counting, one output row at a time."""
+    n = image.shape[0]
+    width = {"nearest": 1, "bilinear": 2, "bicubic": 4, "lanczos3": 6}[method]
+    antialias = scale < 1 and method != "nearest"
+    kernel_width = width / scale if antialias else width
+    mirror = [*range(1, n + 1), *range(n, 0, -1)]
+    result = np.zeros((out, *image.shape[1:]))
+    for x in range(1, out + 1):
+        u = x / scale + 0.5 * (1 - 1 / scale)
+        left = math.floor(u - kernel_width / 2)
+        weights, values = [], []
+        for index in range(left, left + math.ceil(kernel_width) + 2):
+            distance = u - index
+            weights.append(
+                scale * kernel_value(method, scale * distance) if antialias else kernel_value(method, distance)
+            )
+            values.append(image[mirror[(index - 1) % (2 * n)] - 1])
+        total = sum(weights)
+        result[x - 1] = sum(w / total * v for w, v in zip(weights, values, strict=True))
+    return result
+
+
+def matlab(image: np.ndarray, out: tuple[int, int], scales: tuple[float, float], method: str) -> np.ndarray:
+    rows = matlab_axis(image.astype(np.float64), out[0], scales[0], method)
+    return matlab_axis(rows.swapaxes(0, 1), out[1], scales[1], method).swapaxes(0, 1)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((height, width))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_shrinking_by_a_whole_factor_is_matlabs(method: str, factor: int) -> None:
+    image = noise(5 * factor, 3 * factor)
+    expected = matlab(image, (5, 3), (1 / factor, 1 / factor), method)
+    # 1e-12: float64 sums of at most (4 * 8 + 2)^2 products of numbers near 1
+    np.testing.assert_allclose(imresize(image, scale=1 / factor, method=method), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_enlarging_by_a_whole_factor_is_matlabs(method: str, factor: int) -> None:
+    image = noise(7, 9)
+    expected = matlab(image, (7 * factor, 9 * factor), (factor, factor), method)
+    np.testing.assert_allclose(imresize(image, scale=factor, method=method), expected, atol=1e-12)  # as above
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 23),
+    width=st.integers(1, 23),
+    scale=st.floats(0.15, 4.5),
+    method=st.sampled_from(("bilinear", "bicubic", "lanczos3")),
+    seed=st.integers(0, 99),
+)
+def test_any_scale_of_any_size_is_matlabs(height: int, width: int, scale: float, method: str, seed: int) -> None:
+    image = noise(height, width, seed)
+    out = (math.ceil(scale * height - 1e-9), math.ceil(scale * width - 1e-9))
+    expected = matlab(image, out, (scale, scale), method)
+    np.testing.assert_allclose(imresize(image, scale=scale, method=method), expected, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.tuples(*[st.integers(1, 23)] * 4),
+    method=st.sampled_from(("bilinear", "bicubic", "lanczos3")),
+    seed=st.integers(0, 99),
+)
+def test_any_size_to_any_size_is_matlabs(sizes: tuple[int, int, int, int], method: str, seed: int) -> None:
+    height, width, *out = sizes
+    image = noise(height, width, seed)
+    expected = matlab(image, (out[0], out[1]), (out[0] / height, out[1] / width), method)
+    np.testing.assert_allclose(imresize(image, size=(out[0], out[1]), method=method), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1 / 4, 1 / 3, 0.37, 3, 4])
+def test_float32_stays_within_a_millionth_of_float64(scale: float) -> None:
+    image = noise(1200, 12)  # long, because errors of sample positions grow with the position
+    exact = imresize(image, scale=scale)
+    single = imresize(image.astype(np.float32), scale=scale)
+    np.testing.assert_allclose(single, exact, atol=1e-6)  # a few float32 roundings of numbers near 1 (6e-8 each)
+
+
+def test_torch_cubic_without_the_mirrored_border_would_fail_here() -> None:
+    image = torch.from_numpy(noise(32, 32))[None, None]
+    bare = torch.nn.functional.interpolate(image, scale_factor=0.25, mode="bicubic", antialias=True)
+    assert (bare - imresize(image, scale=0.25)).abs().max() > 1e-3
+
+
+@given(value=st.floats(0, 1), height=st.integers(1, 20), width=st.integers(1, 20), scale=st.floats(0.2, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_constant_image_stays_constant(value: float, height: int, width: int, scale: float) -> None:
+    resized = imresize(np.full((height, width), value), scale=scale)
+    np.testing.assert_allclose(resized, value, atol=1e-12)  # weights are normalised to 1 within float64 rounding
+
+
+def test_nearest_by_a_whole_factor_repeats_pixels() -> None:
+    image = noise(5, 4)
+    np.testing.assert_array_equal(imresize(image, scale=3, method="nearest"), image.repeat(3, 0).repeat(3, 1))
+
+
+def test_a_linear_ramp_is_reproduced_by_bicubic_enlarging() -> None:
+    ramp = np.arange(20.0)[:, None].repeat(20, 1)
+    enlarged = imresize(ramp, scale=4)[:, 40]
+    expected = (np.arange(80) + 0.5) / 4 - 0.5
+    np.testing.assert_allclose(enlarged[12:-12], expected[12:-12], atol=1e-12)  # Keys: exact for linear signals, inside
+
+
+def test_scale_a_third_of_nine_gives_three() -> None:
+    assert imresize(np.zeros((9, 21)), scale=1 / 3).shape == (3, 7)
+
+
+def test_scale_rounds_the_output_side_up() -> None:
+    assert imresize(np.zeros((10, 13)), scale=1 / 4).shape == (3, 4)
+
+
+@pytest.mark.parametrize("scale", [0.25, 2, 0.3])
+def test_channels_of_an_array_are_resized_one_by_one(scale: float) -> None:
+    image = np.stack([noise(16, 12, seed) for seed in range(3)], axis=-1)
+    expected = np.stack([imresize(image[..., c], scale=scale) for c in range(3)], axis=-1)
+    np.testing.assert_allclose(imresize(image, scale=scale), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [0.25, 2, 0.3])
+def test_leading_axes_of_a_tensor_are_kept(scale: float) -> None:
+    x = torch.rand(2, 5, 3, 16, 12)
+    assert imresize(x, scale=scale).shape[:3] == (2, 5, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 1.7])
+def test_autocast_does_not_coarsen_the_result(scale: float) -> None:
+    x = torch.rand(1, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = imresize(x, scale=scale)
+    torch.testing.assert_close(inside, imresize(x, scale=scale), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("scale", [2, 1.7])
+def test_half_precision_comes_back_as_it_went_in(scale: float) -> None:
+    assert imresize(torch.rand(1, 3, 8, 8).bfloat16(), scale=scale).dtype == torch.bfloat16
+
+
+def test_gradients_pass_through() -> None:
+    x = torch.rand(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: imresize(t, scale=2), (x,))
+
+
+def test_integer_pixels_are_refused() -> None:
+    with pytest.raises(TypeError, match="floating point"):
+        imresize(np.zeros((4, 4), np.uint8), scale=2)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": 2, "size": (4, 4)}, {"scale": 0}, {"size": (0, 4)}])
+def test_contradictory_sizes_are_refused(arguments: dict) -> None:
+    with pytest.raises(ValueError):
+        imresize(np.zeros((4, 4)), **arguments)
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="nearest, bilinear, bicubic, bicubic_float"):
+        imresize(np.zeros((4, 4)), scale=2, method="cubic")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_8_bit_rounds_halves_up_and_clips(kind) -> None:
+    levels = [-3.0, 0.49, 0.5, 1.5, 2.5, 254.4, 254.5, 300.0]
+    rounded = to_uint8(kind([level / 255 for level in levels]))
+    assert rounded.tolist() == [0, 0, 1, 2, 3, 254, 255, 255]
+
+
+def test_every_8_bit_value_survives_the_way_to_float32_and_back() -> None:
+    levels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(to_uint8(levels.float() / 255), levels)

@@ -1,0 +1,226 @@
+"""What a DVC stage reads, found without running it, and what it says that it reads.
+
+A stage's config is composed by Hydra from the stage's own command; its script's syntax tree says which nodes of the
+config it uses; raw interpolations lead from there to keys of params.yaml; imports and `_target_`s lead to modules.
+"""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+from hydra import compose
+from omegaconf import OmegaConf
+
+# Modules that cannot change a number, so that no stage needs to declare them.
+PLUMBING = {
+    "srlab.errors": "an exception class",
+    "srlab.files": "writes whole files, whatever their content",
+    "srlab.inputs": "compares what a stage read with what DVC is going to record",
+    "srlab.tracking.journal": "keeps on disk what is told to MLflow",
+    "srlab.progress": "draws a bar",
+    "srlab.tracking.sender": "brings to MLflow what is on disk",
+    "srlab.stage": "hands the composed config to main() and prints errors",
+    "srlab.tracking.tracker": "mirrors results that are on disk",
+}
+# Files of conf/ that Hydra opens with a stage's, for those who run its script with -m: the stage reads none of them.
+FOR_MULTIRUN = ("conf/base/sweep.yaml", "conf/sweep/", "conf/hydra/")
+INNERMOST = re.compile(r"\$\{([^${}]*)\}")
+Keys = tuple[str, ...]  # of a config node, as in ("model", "net", "scale")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml: its address, its command's script and overrides, and what it declares."""
+
+    name: str
+    script: str
+    overrides: tuple[str, ...]
+    params: frozenset[str]  # keys of params.yaml
+    conf: frozenset[str]  # files that Hydra merges
+    code: frozenset[str]  # files or folders of Python source
+
+
+@dataclass
+class Reads:
+    """What a stage reads: leaves of params.yaml and Python files; and what nobody can follow."""
+
+    params: set[str] = field(default_factory=set)
+    code: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+def stages(repo: Repo) -> list[Stage]:
+    """Every stage of the dvc.yaml of `repo`, as DVC itself resolves it."""
+    return [_stage(stage, Path(repo.root_dir)) for stage in repo.index.stages]
+
+
+def _stage(stage: Any, root: Path) -> Stage:
+    script, *overrides = shlex.split(stage.cmd)[1:]
+    files = {Path(dep.fs_path).relative_to(root).as_posix(): dep for dep in stage.deps}
+    params = {key for dep in files.values() if isinstance(dep, ParamsDependency) for key in dep.params}
+    conf = {name for name, dep in files.items() if isinstance(dep, ParamsDependency) and name != "params.yaml"}
+    code = {name for name in files if name.startswith(("pipelines/", "src/"))}
+    own = tuple(word for word in overrides if not word.startswith("hydra."))
+    return Stage(stage.addressing, script, own, frozenset(params), frozenset(conf), frozenset(code))
+
+
+def composed(stage: Stage) -> tuple[dict[str, Any], set[str]]:
+    """The stage's config, not resolved, and the files under conf/ that Hydra opened; hydra must be initialized."""
+    with mock.patch("builtins.open", wraps=open) as opened:
+        cfg = compose(Path(stage.script).stem, list(stage.overrides))
+    names = (str(call.args[0]) for call in opened.call_args_list)
+    files = {f"conf/{name.split('/conf/')[1]}" for name in names if "/conf/" in name and "/hydra/conf/" not in name}
+    return OmegaConf.to_container(cfg, resolve=False), files  # pyright: ignore[reportReturnType]
+
+
+def reads(stage: Stage, config: dict[str, Any], params: dict[str, Any], root: Path) -> Reads:
+    """What `stage` reads of params.yaml and code, given its unresolved config and the content of params.yaml."""
+    found = Reads()
+    tree = ast.parse((root / stage.script).read_text())
+    used, instantiated = _chains(tree, found.problems)
+    modules = {module for name in _imported(root / stage.script) if (module := _module(name, root))}
+    nodes = Nodes({**config, **params})
+    for path in sorted(used):
+        try:
+            found.params |= {".".join(leaf) for leaf in nodes.leaves(path) if leaf[0] in params}
+        except KeyError as error:
+            found.problems.append(f"{stage.script} reads cfg.{'.'.join(path)}, but the config has no {error}")
+    for path in instantiated:
+        modules |= {name for target in nodes.targets(path) if (name := _module(target.rpartition(".")[0], root))}
+    found.code = {stage.script} | {_file(name, root) for name in _closure(modules, root)}
+    return found
+
+
+def undeclared(stage: Stage, found: Reads, conf: set[str]) -> list[str]:
+    """What the stage reads without saying so, one line each; `conf` are the files that Hydra opened for it."""
+    lines = [f"params: {leaf}" for leaf in sorted(found.params) if not covered(leaf, stage.params, ".")]
+    lines += [f"conf: {file}" for file in sorted(conf - stage.conf) if not file.startswith(FOR_MULTIRUN)]
+    lines += [f"code: {file}" for file in sorted(found.code) if not covered(file, stage.code, "/")]
+    return lines + found.problems
+
+
+def covered(name: str, declared: frozenset[str], separator: str) -> bool:
+    """Whether `declared` holds `name` or something that contains it."""
+    return any(name == one or name.startswith(one + separator) for one in declared)
+
+
+def _chains(tree: ast.Module, problems: list[str]) -> tuple[set[Keys], set[Keys]]:
+    """The paths a.b.c of all `cfg.a.b.c`, and of those in `instantiate(cfg.a.b.c, ...)`; a bare `cfg` is a problem.
+
+    `cfg.a.b[name]` counts as all of a.b.
+    """
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    used, instantiated = set(), set()
+    for name in ast.walk(tree):
+        if not (isinstance(name, ast.Name) and name.id == "cfg"):
+            continue
+        node, path = name, ()
+        while isinstance(parent := parents[node], ast.Attribute):
+            node, path = parent, (*path, parent.attr)
+        if isinstance(parent, ast.Call) and parent.func is node and path[-1:] in [("items",), ("keys",), ("values",)]:
+            path = path[:-1]
+        if not path:
+            problems.append(f"line {name.lineno}: cfg is passed on whole, so that nobody sees which keys are read")
+            continue
+        used.add(path)
+        if isinstance(parent, ast.Subscript) and parent.value is node:  # any of the things in it
+            node, parent = parent, parents[parent]
+        if isinstance(parent, ast.Call) and getattr(parent.func, "id", "") == "instantiate" and node in parent.args[:1]:
+            instantiated.add(path)
+    return used, instantiated
+
+
+class Nodes:
+    """The nodes of a config with their interpolations, and where those lead."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw, self.cfg = raw, OmegaConf.create(raw)
+
+    def leaves(self, path: Keys) -> Iterator[Keys]:
+        """Where the value of the node at `path` comes from: the leaves without interpolation that it leads to."""
+        node: Any = self.raw
+        for depth, part in enumerate(path):
+            index: Any = int(part) if isinstance(node, list) else part
+            node = node[index]
+            if isinstance(node, str) and "${" in node:
+                yield from self._follow(node, path[:depth], path[depth + 1 :])
+                return
+        if isinstance(node, dict | list):
+            for key in node if isinstance(node, dict) else range(len(node)):
+                yield from self.leaves((*path, str(key)))
+        else:
+            yield path
+
+    def targets(self, path: Keys) -> set[str]:
+        """Every `_target_` in the resolved node at `path`."""
+
+        def walk(node: Any) -> Iterator[str]:
+            if isinstance(node, dict):
+                yield from [str(node["_target_"])] if "_target_" in node else []
+            for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+                yield from walk(child)
+
+        return set(walk(OmegaConf.to_container(OmegaConf.select(self.cfg, ".".join(path)), resolve=True)))
+
+    def _follow(self, text: str, parent: Keys, rest: Keys) -> Iterator[Keys]:
+        """The leaves behind every ${...} in `text`, which stands in the container `parent`; `rest` goes on from there.
+
+        ${a.b} counts from the root, ${.b} from `parent`, each further dot from one level up; ${a:b} is a resolver.
+        """
+        while match := INNERMOST.search(text):
+            key, value = match[1], ""
+            if ":" not in key:
+                dots = len(key) - len(key.lstrip("."))
+                start = parent[: len(parent) - dots + 1] if dots else ()
+                target = (*start, *key[dots:].split("."))
+                is_whole = match[0] == text
+                yield from self.leaves((*target, *rest) if is_whole else target)
+                value = "" if is_whole else str(OmegaConf.select(self.cfg, ".".join(target)))
+            text = text[: match.start()] + value + text[match.end() :]
+
+
+def _closure(modules: set[str], root: Path) -> set[str]:
+    """`modules` and all that they import, without PLUMBING and packages' __init__ (which hold a docstring each)."""
+    seen: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in PLUMBING or _file(name, root).endswith("__init__.py"):
+            continue
+        seen.add(name)
+        waiting |= {module for one in _imported(root / _file(name, root)) if (module := _module(one, root))}
+    return seen
+
+
+@cache
+def _imported(file: Path) -> frozenset[str]:
+    """Dotted names that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):  # `from srlab.patches import pairs` may name a module or a thing in one
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def _module(name: str, root: Path) -> str:
+    """The longest part of a dotted name that is a module of srlab; "" if there is none."""
+    parts = name.split(".")
+    if parts[0] != "srlab":
+        return ""
+    options = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(option for option in options if (root / _file(option, root)).exists())
+
+
+def _file(module: str, root: Path) -> str:
+    base = "src/" + module.replace(".", "/")
+    return f"{base}/__init__.py" if (root / base).is_dir() else f"{base}.py"

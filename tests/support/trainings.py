@@ -1,0 +1,46 @@
+"""Fixtures: a tiny packed store to train on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import smooth
+
+from srlab.datasets.augmentation import build_index
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.degradation.imaging import Bicubic
+from srlab.files import read_json
+from srlab.images.files import write_png
+from srlab.patches.datamodule import PairData
+from srlab.patches.packing import pack
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A x2 store of two training images under 8 operations and one validation image, 40 px wide."""
+    folder = tmp_path_factory.mktemp("store")
+    for seed in range(3):
+        write_png(folder / "in" / f"image{seed}.png", smooth(seed))
+    fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
+    index = build_index(read_json(folder / "images" / "manifest.json"), "train", 1, 8, seed=0)
+    pack(folder / "images", index, Bicubic(2), folder / "pairs", 16)
+    return folder / "pairs"
+
+
+@pytest.fixture
+def data(store: Path) -> Callable[..., PairData]:
+    """Makes a PairData: 2 steps an epoch."""
+
+    def make(**changes: Any) -> PairData:
+        numbers = {
+            "folder": str(store),
+            "scale": 2,
+            "seed": 7,
+            "patch_size": 16,
+            "batch_size": 4,
+            "patches_per_epoch": 8,
+        }
+        return PairData(**{**numbers, **changes})
+
+    return make

@@ -1,0 +1,387 @@
+"""MLflow holds what a training tells it, and never stands in its way.
+
+Most trackers here are not live: what they noted is sent in this process, which has mlflow imported. See test_sending.py
+for those that are.
+"""
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from srlab.tracking.delivery import deliver
+from srlab.tracking.journal import concerning, journals, num_waiting, sending
+from srlab.tracking.tracker import Tracker, code_tags, dvc_md5
+
+EXPERIMENT = "srlab"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def make(folder: Path) -> Callable[[], Tracker]:
+    """Makes trackers of one store, which takes seconds to create."""
+    return lambda: Tracker(
+        f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"), EXPERIMENT, str(folder / "outbox"), False
+    )
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.fixture
+def tracker(make: Callable[[], Tracker]) -> Tracker:
+    return make().start("espcn", {"srlab.method": "espcn"}, {"lr": 0.1})
+
+
+def sent(tracker: Tracker) -> str:
+    """Close a tracker and send what it noted; MLflow's id of the run."""
+    with tracker.closing():
+        pass
+    *_, newest = concerning(tracker.outbox, tracker.run_id)
+    return deliver(newest)
+
+
+def steps(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
+    return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
+
+
+def downloaded(client: MlflowClient, run_id: str, path: str) -> Path:
+    return Path(client.download_artifacts(run_id, path))
+
+
+def test_a_run_has_its_name_tags_and_params(tracker: Tracker, client: MlflowClient) -> None:
+    run = client.get_run(sent(tracker))
+    assert run.info.run_name == "espcn"
+    assert run.data.params == {"lr": "0.1"}
+    assert run.data.tags["srlab.method"] == "espcn"
+
+
+def test_more_params_than_mlflow_takes_in_one_call_arrive(make: Callable[[], Tracker], client: MlflowClient) -> None:
+    params = {f"number{index}": index for index in range(230)}
+    run = client.get_run(sent(make().start("many", {}, params)))
+    assert run.data.params == {key: str(value) for key, value in params.items()}
+
+
+def test_a_run_knows_the_commit_it_was_made_from(tracker: Tracker, client: MlflowClient) -> None:
+    here = Path(__file__).parent
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=here, check=False)
+    if commit.returncode:
+        pytest.skip("this is no Git repository")
+    assert client.get_run(sent(tracker)).data.tags["mlflow.source.git.commit"] == commit.stdout.strip()
+
+
+def test_the_dvc_stage_is_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@espcn")
+    assert code_tags()["dvc.stage"] == "train@espcn"
+
+
+def test_metrics_make_curves(tracker: Tracker, client: MlflowClient) -> None:
+    for epoch in range(3):
+        tracker.metrics({"val/psnr": 28.0 + epoch, "lr": 0.1}, epoch)
+    assert steps(client, sent(tracker), "val/psnr") == [(0, 28.0), (1, 29.0), (2, 30.0)]
+
+
+@pytest.mark.parametrize("remembered", ["by its key", "by its id"])
+@pytest.mark.parametrize("arrived", [True, False])  # whether MLflow had the first part when the second began
+def test_a_resumed_run_logs_no_epoch_twice(
+    make: Callable[[], Tracker], client: MlflowClient, remembered: str, arrived: bool
+) -> None:
+    first = make().start("espcn", {"srlab.method": "espcn"}, {"lr": 0.1})
+    key = run_id = first.run_id
+    for epoch in range(2):
+        first.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
+        first.image(np.zeros((4, 4, 3), np.uint8), "validation", epoch)
+    if arrived:
+        run_id = sent(first)
+    else:
+        del first  # its journal is nobody's then, as after a kill
+    resumed = make().start("espcn", {}, {"lr": 0.1}, key if remembered == "by its key" else run_id)
+    for epoch in (1, 2):
+        resumed.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
+        resumed.image(np.zeros((4, 4, 3), np.uint8), "validation", epoch)
+    run_id = sent(resumed)
+    assert [step for step, _ in steps(client, run_id, "val/psnr")] == [0, 1, 2]
+    images = {file.path for file in client.list_artifacts(run_id, "images") if file.path.endswith(".png")}
+    assert len(images) == 3
+    same = client.search_runs([client.get_run(run_id).info.experiment_id], f"tags.`srlab.key` = '{key}'")
+    assert [one.info.run_id for one in same] == [run_id]
+    assert same[0].data.tags["srlab.method"] == "espcn"
+
+
+def test_test_scores_join_the_run_of_the_training(
+    tracker: Tracker, make: Callable[[], Tracker], client: MlflowClient
+) -> None:
+    for epoch in range(3):
+        tracker.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
+    run_id = sent(tracker)
+    for score in (27.0, 27.5):  # evaluated, and evaluated anew
+        evaluation = make().start("espcn", {}, {"scale": 4}, run_id)
+        evaluation.scores({"Set5/psnr": score})
+        assert sent(evaluation) == run_id
+    data = client.get_run(run_id).data
+    assert data.metrics["Set5/psnr"] == 27.5
+    assert data.params == {"lr": "0.1"}
+
+
+def test_the_last_of_many_scores_at_once_counts(tracker: Tracker, client: MlflowClient) -> None:
+    """MLflow tells them apart by their milliseconds, and takes the larger one of two that have the same."""
+    for score in range(20, 0, -1):
+        tracker.scores({"Set5/psnr": score})
+    run_id = sent(tracker)
+    assert [value for _, value in steps(client, run_id, "Set5/psnr")] == list(range(20, 0, -1))
+    assert client.get_run(run_id).data.metrics["Set5/psnr"] == 1
+
+
+@pytest.mark.parametrize("unknown", ["", "local-0123456789abcdef", "0123456789abcdef0123456789abcdef"])
+def test_an_unknown_run_opens_a_new_one(make: Callable[[], Tracker], client: MlflowClient, unknown: str) -> None:
+    tracker = make().start("espcn", {}, {}, unknown)
+    key = tracker.run_id
+    run_id = sent(tracker)
+    assert run_id != unknown
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert sent(make().start("espcn", {}, {}, key)) == run_id  # whoever remembers the key finds it from now on
+
+
+def test_a_deleted_run_is_not_revived(tracker: Tracker, make: Callable[[], Tracker], client: MlflowClient) -> None:
+    run_id = sent(tracker)
+    client.delete_run(run_id)
+    assert sent(make().start("espcn", {}, {}, run_id)) != run_id
+
+
+def test_a_table_keeps_its_rows(tracker: Tracker, client: MlflowClient) -> None:
+    rows = [{"method": "ESPCN", "psnr": 28.5}, {"method": "Bicubic", "psnr": 27.25}]
+    tracker.table(rows, "comparison.json")
+    content = yaml.safe_load(downloaded(client, sent(tracker), "comparison.json").read_text())
+    assert [dict(zip(content["columns"], row, strict=True)) for row in content["data"]] == rows
+
+
+def test_a_table_of_the_same_name_is_replaced(tracker: Tracker, client: MlflowClient) -> None:
+    for psnr in (28.5, 28.75):
+        tracker.table([{"method": "ESPCN", "psnr": psnr}], "comparison.json")
+    content = yaml.safe_load(downloaded(client, sent(tracker), "comparison.json").read_text())
+    assert content == {"columns": ["method", "psnr"], "data": [["ESPCN", 28.75]]}
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_a_figure_that_is_not_finite_is_a_gap_in_a_table(tracker: Tracker, client: MlflowClient, figure: float) -> None:
+    tracker.table([{"psnr": figure}], "comparison.json")
+    text = downloaded(client, sent(tracker), "comparison.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["data"] == [[None]]
+
+
+def test_tables_and_images_are_marked_and_named_as_mlflow_does_it(tracker: Tracker, client: MlflowClient) -> None:
+    """Its pages find them by that."""
+    image = np.zeros((20, 30, 3), np.uint8)
+    tracker.table([{"psnr": 28.5}], "comparison.json")
+    tracker.image(image, "validation", 7)
+    ours = client.get_run(sent(tracker))
+    theirs = client.create_run(ours.info.experiment_id)
+    client.log_table(theirs.info.run_id, {"psnr": [28.5]}, "comparison.json")
+    client.log_image(theirs.info.run_id, image, key="validation", step=7)
+
+    def marks(run_id: str) -> tuple[set[str], list[str], str]:
+        tags = client.get_run(run_id).data.tags
+        names = [file.path for file in client.list_artifacts(run_id, "images")]
+        anonymous = sorted(re.sub(r"timestamp\+\d+\+[0-9a-f-]+", "timestamp+T+ID", name) for name in names)
+        return {key for key in tags if key.startswith("mlflow.logged")}, anonymous, tags["mlflow.loggedArtifacts"]
+
+    assert marks(ours.info.run_id) == marks(theirs.info.run_id)
+
+
+def test_files_and_folders_become_artifacts(tracker: Tracker, client: MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/one.txt").write_text("1")
+    tracker.artifact(tmp_path / "pictures", "figures")
+    tracker.artifact(tmp_path / "pictures/one.txt", "")
+    (tmp_path / "pictures/one.txt").write_text("changed before it is sent")
+    run_id = sent(tracker)
+    assert downloaded(client, run_id, "figures/one.txt").read_text() == "1"
+    assert downloaded(client, run_id, "one.txt").read_text() == "1"
+
+
+def test_artifacts_lie_in_the_folder_that_was_asked_for(tracker: Tracker, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "here.txt").write_text("1")
+    tracker.artifact(tmp_path / "here.txt", "")
+    assert len(list((folder / "artifacts").rglob(f"{sent(tracker)}/**/here.txt"))) == 1
+
+
+def test_the_data_set_is_an_input_with_the_md5_of_dvc(
+    tracker: Tracker, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outs = [{"path": "data/pairs/train/photos", "md5": "4d1c0ffee4d1c0ffee4d1c0ffee4d1c0.dir"}]
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": {"degrade@photos": {"cmd": "x", "outs": outs}}}))
+    monkeypatch.chdir(tmp_path)
+    tracker.dataset("data/pairs/train/photos", "pixels")
+    run: Any = client.get_run(sent(tracker))
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "photos"
+    assert dataset.dataset.digest == outs[0]["md5"]
+
+
+@pytest.mark.parametrize("lock", [None, "", "schema: '2.0'\nstages:\n  a: {cmd: x}\n"])
+def test_data_that_dvc_does_not_know_have_no_md5(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if lock is not None:
+        (tmp_path / "dvc.lock").write_text(lock)
+    assert dvc_md5("data/pairs/train/photos") is None
+
+
+def test_the_description_links_to_the_newest_pipeline_runs(
+    make: Callable[[], Tracker], client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_run = sent(make().start("srcnn", {"srlab.method": "srcnn"}, {}))
+    monkeypatch.setenv("DVC_STAGE", "train@srcnn")
+    old, new = (sent(make().start("srcnn", {"srlab.method": "srcnn"}, {})) for _ in range(2))
+    report = make().start("comparison", {}, {})
+    report.describe("# Table", ["srcnn", "never trained"])
+    text = client.get_run(sent(report)).data.tags["mlflow.note.content"]
+    assert text.startswith("# Table")
+    assert f"/runs/{new})" in text
+    assert old not in text
+    assert hand_run not in text
+    assert "never trained" not in text
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(None, "FINISHED"), (ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_run_ends_as_its_block_does(
+    tracker: Tracker, client: MlflowClient, failure: type[BaseException] | None, status: str
+) -> None:
+    def block() -> None:
+        with tracker.closing():
+            if failure:
+                raise failure
+
+    if failure:
+        with pytest.raises(failure):
+            block()
+    else:
+        block()
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    assert client.get_run(deliver(journal)).info.status == status
+
+
+class Pruned(Exception):
+    mlflow_status = "KILLED"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "why"),
+    [
+        (ValueError("no such key\nand more"), "FAILED", "no such key"),
+        (ValueError("a" * 300), "FAILED", "a" * 250),
+        (Pruned(), "KILLED", "Pruned"),
+        (None, "FINISHED", None),
+    ],
+)
+def test_a_run_says_why_it_ended(
+    tracker: Tracker, client: MlflowClient, error: Exception | None, status: str, why: str | None
+) -> None:
+    with suppress(ValueError, Pruned), tracker.closing():
+        if error:
+            raise error
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    run = client.get_run(deliver(journal))
+    assert (run.info.status, run.data.tags.get("srlab.why")) == (status, why)
+
+
+def test_a_run_below_another_is_a_child_of_it(make: Callable[[], Tracker], client: MlflowClient) -> None:
+    """By the filter with which MLflow's pages ask for them."""
+    parent = make().start("sweep", {}, {})
+    nested = make().start("trial", {"mlflow.parentRunId": parent.run_id}, {})
+    parent_id = sent(parent)
+    child_id = sent(nested)
+    experiments = [client.get_run(parent_id).info.experiment_id]
+    found = client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent_id}'")
+    assert [run.info.run_id for run in found] == [child_id]
+
+
+def test_a_run_without_an_end_was_killed(make: Callable[[], Tracker], client: MlflowClient) -> None:
+    tracker = make().start("espcn", {}, {})
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    del tracker
+    assert client.get_run(deliver(journal)).info.status == "KILLED"
+
+
+def test_who_is_not_live_says_where_the_entries_wait(tracker: Tracker, capfd: pytest.CaptureFixture[str]) -> None:
+    tracker.metrics({"lr": 0.1}, 0)
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    with tracker.closing():
+        pass
+    assert capfd.readouterr().err == (
+        f"MLflow at {tracker.uri} is told nothing now: 3 entries wait in {journal}, `srlab send` brings them there\n"
+    )
+    assert num_waiting(journal) == 3  # its start, the metrics, its end
+
+
+def test_who_is_not_live_has_nothing_to_say_while_another_process_sends(
+    tracker: Tracker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with sending(tracker.outbox, alone=True), tracker.closing():
+        pass
+    assert capfd.readouterr().err == ""
+
+
+def test_a_full_disk_is_mentioned_once_and_does_not_raise(
+    tracker: Tracker, client: MlflowClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tracker.metrics({"val/psnr": 28.0}, 0)
+    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + 20, before[1]))  # less than an entry takes
+    try:
+        for epoch in (1, 2):
+            tracker.metrics({"val/psnr": 28.0}, epoch)
+            tracker.image(np.zeros((4, 4, 3), np.uint8), "validation", epoch)
+        tracker.artifact(tmp_path, "folder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"MLflow is told no more of this run, since it cannot be noted in {tracker.outbox}: ")
+    run_id = sent(tracker)  # the half entry does not spoil the others
+    assert steps(client, run_id, "val/psnr") == [(0, 28.0)]
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_an_outbox_that_cannot_be_made_does_not_raise(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    tracker = Tracker("http://127.0.0.1:9", str(tmp_path), EXPERIMENT, str(tmp_path / "file/outbox"), True)
+    with tracker.start("espcn", {}, {}).closing():
+        tracker.metrics({"lr": 0.1}, 0)
+    assert tracker.run_id.startswith("local-")
+    assert len(capfd.readouterr().err.splitlines()) == 1
+
+
+def test_processes_of_further_devices_stay_silent(make: Callable[[], Tracker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")  # as Lightning marks the processes that it starts
+    follower = make().start("espcn", {}, {}, "remembered")
+    before = journals(follower.outbox)
+    with follower.closing():
+        follower.metrics({"val/psnr": 1.0, "lr": 0.1}, 0)
+    assert follower.run_id == "remembered"
+    assert journals(follower.outbox) == before
+
+
+def test_a_training_does_not_wait_for_the_import_of_mlflow() -> None:
+    code = "import srlab.tracking.tracker, sys; print('mlflow' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
