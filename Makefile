@@ -21,8 +21,9 @@ $(BIN)/.done: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|smoke lays another set of numbers on the bench
+repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|smoke chooses other settings
 	@python -m srlab.profile $(PROFILE)
+	@srlab check > /dev/null
 	@dvc repro
 	@python -m srlab.show
 
@@ -34,7 +35,7 @@ check: setup ## ruff, ruff format and pyright
 	ruff format --check .
 	pyright
 
-format: setup ## mend what ruff can mend
+format: setup ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 
@@ -48,7 +49,7 @@ server: setup ## MLflow for a team on http://127.0.0.1:5000, with passwords (POR
 bench: setup ## measure speed (benchmarks/), as ratios within one run
 	python -m pytest benchmarks --benchmark-columns=median,iqr,rounds
 
-lock: setup ## resolve requirements.lock anew; torch brings its CUDA packages by itself where its CUDA build is installed
+lock: setup ## resolve requirements.lock again; torch brings its CUDA packages by itself where its CUDA build is installed
 	uv pip compile pyproject.toml --extra dev --extra sweep --universal --python-version 3.11 -c constraints.txt \
 		--no-header --no-annotate --quiet -o requirements.new
 	grep -vE '^(nvidia-|cuda-|triton)' requirements.new > requirements.lock

@@ -14,9 +14,9 @@ def main(cfg: DictConfig) -> None:
     from srlab.files import read_json
     from srlab.patches.packing import pack
 
-    index = read_json(Path(cfg.index))
-    degradation = instantiate(cfg.degradation)
-    pack(Path(cfg.images), index, degradation, output_folder() / "pairs" / cfg.role / cfg.name, cfg.minimum_side)
+    images, degradation = Path(cfg.images), instantiate(cfg.degradation)
+    index = read_json(images / "index.json")
+    pack(images, index, degradation, output_folder() / "pairs" / cfg.role / cfg.name, cfg.minimum_side)
 
 
 if __name__ == "__main__":

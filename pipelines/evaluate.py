@@ -1,6 +1,6 @@
 """Score one method on every test set, measure what it costs, keep some of its images.
 
-Stages baseline@C, reconstruct@R, evaluate_examples@E, evaluate@M and evaluate_gan@G.
+Stages evaluate_classical@C, evaluate_examples@E, evaluate@M, evaluate_gan@G and evaluate_pretrained@P.
 """
 
 from pathlib import Path
@@ -21,6 +21,7 @@ def main(cfg: DictConfig) -> None:
     from srlab.evaluation.benchmark import evaluate
     from srlab.evaluation.canary import check
     from srlab.evaluation.cost import measure
+    from srlab.evaluation.frames import frame_scores, score_frames
     from srlab.evaluation.scores import cost_scores, image_rows, set_scores
     from srlab.files import write_json
     from srlab.patches.pairs import PairStore
@@ -41,12 +42,12 @@ def main(cfg: DictConfig) -> None:
     )
     with tracker.closing():
         scores = evaluate(name, method, stores, cfg.scale, protocols, samples, cfg.num_samples, device)
-        write_json(
-            output / "metrics" / f"{name}.json", scores | {"branch": cfg.model.branch, "unchecked": checked.unchecked}
-        )
+        scores |= score_frames(name, method, stores, instantiate(cfg.burst), protocols, output / "frames" / name)
+        scores |= {"branch": cfg.model.branch, "unchecked": checked.unchecked}
+        write_json(output / "metrics" / f"{name}.json", scores)
         write_json(output / "costs" / f"{name}.json", cost)
         tracker.tags({"srlab.label": scores["label"]})
-        tracker.scores(set_scores(scores) | cost_scores(cost))
+        tracker.scores(set_scores(scores) | frame_scores(scores) | cost_scores(cost))
         tracker.table(image_rows(scores), "test_scores.json")
         tracker.artifact(samples, "test_images")
 

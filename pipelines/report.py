@@ -18,13 +18,12 @@ def main(cfg: DictConfig) -> None:
     from srlab.report.audit import paper_remarks
     from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published
-    from srlab.report.page import comparison, curves, set_titles, training_set_note, write_page
+    from srlab.report.page import comparison, curves, set_titles, shown_image, training_set_note, write_page
     from srlab.report.table import rows, summary
 
     output = output_folder()
     networks = [*cfg.models, *cfg.gans]
-    methods = [*cfg.classical, *cfg.reconstruction, *cfg.examples, *networks, *cfg.interpolated]
-    methods += [*cfg.external, *cfg.pretrained]
+    methods = [*cfg.classical, *cfg.examples, *networks, *cfg.pretrained]
     metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in methods]
     costs = {name: read_json(Path(cfg.costs, f"{name}.json")) for name in methods}
     manifests = {
@@ -32,15 +31,17 @@ def main(cfg: DictConfig) -> None:
     }
     trained_on = [name for name, one in cfg.datasets.items() if one.role == "train"]
     notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]
-    several = read_json(Path(cfg.bursts, "scores.json"))
-    titles, sections = set_titles(manifests), [bursts.section(several)]
-    table = summary(metrics, cfg.figure.protocol, paper_table(), notes, published(), costs, titles, sections)
-    shown = [under(one, cfg.figure.protocol) for one in metrics]
+    protocol, crop_size = cfg.figure.protocol, cfg.figure.crop_size
+    set_name, image = shown_image(cfg.datasets, Path(cfg.pairs), cfg.figure.figure_set, cfg.figure.figure_image)
+    titles, sections = set_titles(manifests), [bursts.section(metrics, protocol)]
+    table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections)
+    shown = [under(one, protocol) for one in metrics]
+    hr = PairStore(Path(cfg.pairs, set_name)).hr(image)
     figures = {
-        "comparison": comparison(shown, PairStore(Path(cfg.figure_pairs)), Path(cfg.samples), cfg.figure),
-        "quality_and_time": quality_and_time(shown, costs, cfg.figure.figure_set),
-        "family_tree": family_tree(shown, cfg.figure.figure_set),
-        "frames": bursts.picture(several, Path(cfg.bursts), cfg.figure.figure_set, cfg.figure.crop_size),
+        "comparison": comparison(shown, hr, Path(cfg.samples), set_name, image, crop_size),
+        "quality_and_time": quality_and_time(shown, costs, set_name),
+        "family_tree": family_tree(shown, set_name),
+        "frames": bursts.picture(metrics, protocol, Path(cfg.frame_images), set_name, crop_size),
         "training_curves": curves(metrics, Path(cfg.trained), networks),
     }
     write_page(output, table, figures)

@@ -28,13 +28,13 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     from srlab.training.fit import fit
     from srlab.training.resume import fingerprint, origin, work_folder
 
-    pl.seed_everything(cfg.seed, verbose=False)
+    pl.seed_everything(cfg.model.seed, verbose=False)
     use_threads(cfg.num_threads)
     device = device_type(cfg.trainer.lightning)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
     own = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe, "trainer": cfg.trainer}
     config = {f"{part}.{key}": value for part, node in own.items() for key, value in flat(node).items()}
-    config |= {"seed": cfg.seed, "num_threads": cfg.num_threads, "kernels": cfg.kernels}
+    config |= {"seed": cfg.model.seed, "num_threads": cfg.num_threads, "kernels": cfg.kernels}
     made_by, name, output = origin(config, data.store.digest, module, device), cfg.model.name, output_folder()
     digest, trial = fingerprint(made_by), instantiate(cfg.trial)
     instantiate(cfg.trainer.speed).apply(module)

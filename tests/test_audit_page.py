@@ -1,4 +1,4 @@
-"""docs/audit.md shows what `srlab audit` prints. To write it anew: `python tests/test_audit_page.py` from the root."""
+"""docs/audit.md shows what `srlab audit` prints. To write it again: `python tests/test_audit_page.py` from the root."""
 
 import contextlib
 import io

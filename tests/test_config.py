@@ -1,8 +1,8 @@
-"""params.yaml and conf/ fit together: profiles are plain numbers, and every model composes and is built."""
+"""params.yaml and conf/ fit together: every line composes and is built."""
 
 import re
-import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +16,45 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.adversarial.module import Adversarial
+from srlab.classical.burst import Burst
 from srlab.models.network import Network, Upscaler
+from srlab.models.weights import save_network
+from srlab.profile import changed
+from srlab.settings import FAMILIES, problems
 from srlab.training.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]
-PROFILES = {path.stem: path for path in sorted((ROOT / "conf/profile").glob("*.yaml"))}
+QUICK = (ROOT / "params.yaml").read_text(encoding="utf-8")
+SMOKE = changed(QUICK, (ROOT / "conf/profile/smoke.yaml").read_text(encoding="utf-8"))
+PARAMS: dict[str, Any] = yaml.safe_load(SMOKE)
 MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"))}
-NETWORKS = [name for name, path in MODELS.items() if "net" in yaml.safe_load(path.read_text())]
-GANS = [name for name, path in MODELS.items() if "Adversarial" in path.read_text()]
-EXAMPLES = [name for name, path in MODELS.items() if "learner" in yaml.safe_load(path.read_text())]
-INTERPOLATED, EXTERNAL, PRETRAINED = (
-    "interpolated",
-    "external",
-    "pretrained",
-)  # the yamls of every line of the maps of these names
-CLASSICAL = [name for name in MODELS if name not in (*NETWORKS, *GANS, *EXAMPLES, INTERPOLATED, EXTERNAL, PRETRAINED)]
-KINDS = ("classical", "reconstruction", "examples", "models", "gans")  # maps of params.yaml with a line per method
-PAGE = (ROOT / "docs/external.md").read_text()
-LINES = [
+LINES = [(family, name) for family in FAMILIES for name in PARAMS[family]]
+NETWORKS, GANS, CLASSICAL = list(PARAMS["models"]), list(PARAMS["gans"]), list(PARAMS["classical"])
+PAGE = (ROOT / "docs/external.md").read_text(encoding="utf-8")
+EXTERNAL = [
     line
-    for block in re.findall(r"```yaml\n(external:\n.*?)```", PAGE, re.DOTALL)
-    for line in yaml.safe_load(block)["external"].values()
+    for block in re.findall(r"```yaml\n(pretrained:\n.*?)```", PAGE, re.DOTALL)
+    for line in yaml.safe_load(block)["pretrained"].values()
 ]
-every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with profile `smoke` on the bench, in which Hydra composes."""
+    """A folder with the params.yaml of profile `smoke`, in which Hydra composes."""
     folder = tmp_path_factory.mktemp("bench")
-    (folder / "params.yaml").write_text(PROFILES["smoke"].read_text())
+    (folder / "params.yaml").write_text(SMOKE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             yield folder
+
+
+@contextmanager
+def params(bench: Path, content: dict[str, Any]) -> Iterator[None]:
+    """Other params.yaml for the time of the block."""
+    (bench / "params.yaml").write_text(yaml.safe_dump(content))
+    yield
+    (bench / "params.yaml").write_text(SMOKE)
 
 
 def config(script: str, *overrides: str) -> DictConfig:
@@ -65,90 +70,36 @@ def scalars(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def committed(name: str) -> str:
-    words = ["git", "-C", str(ROOT), "show", f"HEAD:{name}"]
-    shown = subprocess.run(words, capture_output=True, text=True, check=False)
-    if shown.returncode:
-        pytest.skip("this is no Git repository, so nothing is committed")
-    return shown.stdout
+def words(family: str, name: str) -> list[str]:
+    """The overrides by which a stage of dvc.yaml composes a line."""
+    line = PARAMS[family][name]
+    found = [f"model={line[FAMILIES[family]]}", f"model.name={name}"]
+    if family == "gans":
+        found += [f"model@model.generator={line['net']}", f"model.generator.name={line['generator']}"]
+    return found
 
 
-def test_the_committed_params_are_the_profile_quick() -> None:
-    """The committed ones: whoever lays another profile on the bench breaks no test."""
-    assert committed("params.yaml") == committed("conf/profile/quick.yaml")
-
-
-@every_profile
-def test_a_profile_is_maps_of_scalars(profile: str) -> None:
-    values = dict(scalars(yaml.safe_load(PROFILES[profile].read_text())))
+def test_params_are_maps_of_scalars_without_interpolation() -> None:
+    values = dict(scalars(yaml.safe_load(QUICK)))
     assert {key: value for key, value in values.items() if not isinstance(value, int | float | str | None)} == {}
-
-
-@every_profile
-def test_a_profile_holds_no_interpolation(profile: str) -> None:
-    values = dict(scalars(yaml.safe_load(PROFILES[profile].read_text())))
     assert {key: value for key, value in values.items() if "${" in str(value)} == {}
-
-
-@every_profile
-def test_profiles_have_the_same_top_level_keys(profile: str) -> None:
-    assert list(yaml.safe_load(PROFILES[profile].read_text())) == list(yaml.safe_load(PROFILES["quick"].read_text()))
-
-
-@every_profile
-def test_every_method_of_a_profile_has_a_yaml(profile: str) -> None:
-    params = yaml.safe_load(PROFILES[profile].read_text())
-    assert {name for kind in KINDS for name in params[kind]} <= set(MODELS)
-
-
-@every_profile
-def test_no_two_methods_of_a_profile_have_one_name(profile: str) -> None:
-    """Their metrics would be one file."""
-    params = yaml.safe_load(PROFILES[profile].read_text())
-    names = [name for kind in (*KINDS, INTERPOLATED, EXTERNAL, PRETRAINED) for name in params[kind]]
-    assert len(names) == len(set(names))
-
-
-@every_profile
-def test_an_interpolation_names_a_gan_and_what_it_began_with(profile: str) -> None:
-    params = yaml.safe_load(PROFILES[profile].read_text())
-    lines = params[INTERPOLATED].values()
-    assert [line["generator"] for line in lines] == [params["gans"][line["gan"]]["generator"] for line in lines]
-
-
-@every_profile
-def test_every_data_set_of_a_profile_has_a_source(profile: str) -> None:
-    sources = {entry["source"] for entry in yaml.safe_load(PROFILES[profile].read_text())["datasets"].values()}
-    assert sources <= {path.stem for path in (ROOT / "conf/dataset").glob("*.yaml")}
-
-
-@every_profile
-def test_a_profile_names_only_what_it_has(profile: str) -> None:
-    params = yaml.safe_load(PROFILES[profile].read_text())
-    roles = {name: entry["role"] for name, entry in params["datasets"].items()}
-    assert roles[params["train_on"]] == "train"
-    assert roles[params["report"]["figure_set"]] == "test"
-    assert {roles[entry["train_on"]] for entry in params["examples"].values()} == {"train"}
-    assert {entry["schedule"] for entry in [*params["models"].values(), *params["gans"].values()]} <= set(
-        params["schedules"]
-    )
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_root_config_and_params_share_no_key(file: Path) -> None:
     """One fact, one home: a key in both would let the root config silently win."""
     own = set(yaml.safe_load(file.read_text())) - {"defaults", "hydra"}
-    assert own & set(yaml.safe_load(PROFILES["quick"].read_text())) == set()
+    assert own & set(PARAMS) == set()
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_is_called_like_its_file(bench: Path, model: str) -> None:
-    assert config("evaluate", f"model={model}").model.name == model
+def test_a_kind_is_called_like_its_file(bench: Path, model: str) -> None:
+    assert config("evaluate", f"model={model}").model.name == (model if model != "interpolation" else "bicubic")
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_model_has_a_place_in_the_family_tree(bench: Path, model: str) -> None:
-    assert config("evaluate", f"model={model}").model.branch.partition(" / ")[0] in (
+@pytest.mark.parametrize(("family", "name"), LINES)
+def test_a_line_has_a_place_in_the_family_tree(bench: Path, family: str, name: str) -> None:
+    assert config("evaluate", *words(family, name)).model.branch.partition(" / ")[0] in (
         "Interpolation",
         "Reconstruction",
         "Example-based learning",
@@ -156,55 +107,64 @@ def test_a_model_has_a_place_in_the_family_tree(bench: Path, model: str) -> None
     )
 
 
-@pytest.mark.parametrize("model", CLASSICAL)
-def test_a_classical_method_is_built(bench: Path, model: str) -> None:
-    assert isinstance(instantiate(config("evaluate", f"model={model}").model.method), Upscaler)
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_a_classical_method_is_built(bench: Path, name: str) -> None:
+    cfg = config("evaluate", *words("classical", name))
+    assert isinstance(instantiate(cfg.model.method), Upscaler)
+    assert isinstance(instantiate(cfg.burst), Burst)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-def test_a_network_is_built_for_the_scale_of_params(bench: Path, model: str) -> None:
-    net = instantiate(config("train", f"model={model}", "scale=3").model.net)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_built_for_the_scale_of_params(bench: Path, name: str) -> None:
+    net = instantiate(config("train", *words("models", name), "scale=3").model.net)
     assert isinstance(net, Network)
     assert net.scale == 3
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-def test_a_network_has_a_number_in_params_for_everything_that_its_yaml_asks(bench: Path, model: str) -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_has_a_setting_in_params_for_everything_that_its_yaml_asks(bench: Path, name: str) -> None:
     """No number is written in conf/: what is no class, label or path comes from params.yaml."""
-    raw = OmegaConf.to_container(config("train", f"model={model}").model, resolve=False)
-    numbers = {key: value for key, value in scalars(raw) if not isinstance(value, str)}
-    assert numbers == {}
+    raw = OmegaConf.to_container(config("train", *words("models", name)).model, resolve=False)
+    assert {key: value for key, value in scalars(raw) if not isinstance(value, str)} == {}
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-def test_a_module_learns_with_the_numbers_of_its_line(bench: Path, model: str) -> None:
-    module = instantiate(config("train", f"model={model}", f"models.{model}.lr=0.125").model.module)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_module_learns_with_the_settings_of_its_line(bench: Path, name: str) -> None:
+    module = instantiate(config("train", *words("models", name), f"models.{name}.lr=0.125").model.module)
     (optimizer,), _ = module.configure_optimizers()
     assert optimizer.param_groups[0]["lr"] == 0.125
     learned = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(learned) == sorted(id(p) for p in module.net.parameters())
 
 
-@pytest.mark.parametrize("model", GANS)
-def test_a_gan_is_built_around_its_trained_generator(bench: Path, model: str) -> None:
-    from srlab.models.weights import save_network
+def test_two_entries_of_a_kind_have_settings_label_seed_and_data_of_their_own(bench: Path) -> None:
+    line = PARAMS["models"]["srcnn"] | {"kernels": "9-5-5", "label": "SRCNN 9-5-5", "seed": 7, "train_on": "others"}
+    with params(bench, PARAMS | {"models": PARAMS["models"] | {"srcnn_955": line}}):
+        other = config("train", "model=srcnn", "model.name=srcnn_955")
+        first = config("train", "model=srcnn")
+        assert (other.model.label, first.model.label) == ("SRCNN 9-5-5", "SRCNN")
+        assert (other.model.net.kernels, first.model.net.kernels) == ("9-5-5", "9-1-5")
+        assert (other.data.seed, first.data.seed) == (7, PARAMS["seed"])
+        assert (other.data.folder, first.data.folder) == ("data/pairs/train/others", "data/pairs/train/photos")
+        assert other.model.method.checkpoint == "models/srcnn_955/best.safetensors"
 
-    cfg = config("train", f"model={model}")
+
+@pytest.mark.parametrize("name", GANS)
+def test_a_gan_is_built_around_its_trained_generator(bench: Path, name: str) -> None:
+    cfg = config("train", *words("gans", name))
     generator = instantiate(cfg.model.generator.net)
     save_network(bench / "models" / cfg.model.generator.name / "best.safetensors", generator, {})
     module = instantiate(cfg.model.module)
     assert isinstance(module, Adversarial)
     trained = module.generator.state_dict()
-    assert all(trained[name].equal(value) for name, value in generator.state_dict().items())
+    assert all(trained[key].equal(value) for key, value in generator.state_dict().items())
 
 
-@pytest.mark.parametrize("name", list(yaml.safe_load(PROFILES["smoke"].read_text())[INTERPOLATED]))
+@pytest.mark.parametrize("name", [k for k, v in PARAMS["pretrained"].items() if v["method"] == "interpolated"])
 def test_an_interpolation_is_built_between_its_gan_and_what_that_began_with(bench: Path, name: str) -> None:
-    from srlab.models.weights import save_network
-
-    line = yaml.safe_load(PROFILES["smoke"].read_text())[INTERPOLATED][name]
-    cfg = config("evaluate", "model=interpolated", f"model@model.gan={line['gan']}", f"model.name={name}")
-    ends = [instantiate(cfg.model.gan.generator.net) for _ in range(2)]
+    line = PARAMS["pretrained"][name]
+    cfg = config("evaluate", *words("pretrained", name))
+    ends = [instantiate(cfg.model.generator.net) for _ in range(2)]
     for one, end in zip((line["generator"], line["gan"]), ends, strict=True):
         save_network(bench / "models" / one / "best.safetensors", end, {})
     method = instantiate(cfg.model.method)
@@ -215,33 +175,29 @@ def test_an_interpolation_is_built_between_its_gan_and_what_that_began_with(benc
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("line", EXTERNAL)
 def test_a_line_of_the_page_on_external_networks_is_built(bench: Path, line: dict[str, Any]) -> None:
     """Its file is not there: the error about it comes from where the line's format leads."""
-    (bench / "params.yaml").write_text(
-        yaml.dump(yaml.safe_load(PROFILES["smoke"].read_text()) | {"external": {"x": line}})
-    )
-    with pytest.raises(InstantiationException) as caught:
+    changed_params = PARAMS | {"pretrained": {"x": line}}
+    assert list(problems(changed_params, ROOT / "conf")) == []
+    with params(bench, changed_params), pytest.raises(InstantiationException) as caught:
         instantiate(config("evaluate", "model=external", "model.name=x").model.method)
-    (bench / "params.yaml").write_text(PROFILES["smoke"].read_text())
     assert str(caught.value.__cause__).startswith(f"{line['folder']}/{line['file']} is missing: put it there")
 
 
-def test_a_line_of_pretrained_leads_to_its_card(bench: Path) -> None:
-    smoke = PROFILES["smoke"].read_text()
-    (bench / "params.yaml").write_text(smoke.replace("pretrained: {}", "pretrained: {x: {file: espcn}}"))
-    with pytest.raises(InstantiationException) as caught:
-        instantiate(config("evaluate", "model=pretrained", "model.name=x").model.method)
-    (bench / "params.yaml").write_text(smoke)
+def test_a_released_line_leads_to_its_card(bench: Path) -> None:
+    line = {"method": "released", "folder": "pretrained", "file": "espcn"}
+    with params(bench, PARAMS | {"pretrained": {"x": line}}), pytest.raises(InstantiationException) as caught:
+        instantiate(config("evaluate", "model=released", "model.name=x").model.method)
     assert str(caught.value.__cause__).startswith("pretrained/espcn.json is missing: `srlab release` writes it")
 
 
 def test_the_page_on_external_networks_has_a_line_for_each_format() -> None:
-    formats = yaml.safe_load(MODELS[EXTERNAL].read_text())["formats"]
-    assert {line["format"] for line in LINES} == set(formats)
+    formats = yaml.safe_load(MODELS["external"].read_text(encoding="utf-8"))["formats"]
+    assert {line["format"] for line in EXTERNAL} == set(formats)
 
 
-@pytest.mark.parametrize("name", list(yaml.safe_load(PROFILES["quick"].read_text())["schedules"]))
+@pytest.mark.parametrize("name", PARAMS["schedules"])
 def test_a_schedule_is_built_for_every_line_of_schedules(bench: Path, name: str) -> None:
     make: Schedule = instantiate(config("train", f"models.espcn.schedule={name}").schedule)
     optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=1.0)

@@ -21,18 +21,18 @@ Main = Callable[[DictConfig], None]
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a params.yaml, as the current folder."""
-    (tmp_path / "params.yaml").write_text((ROOT / "conf/profile/smoke.yaml").read_text())
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def run(bench: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Runs a function as the script of stage `augment` with words on its command line."""
+    """Runs a function as the script of stage `degrade` with words on its command line."""
 
     def script(function: Main, *words: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["augment.py", *words])
-        stage("augment")(function)()
+        monkeypatch.setattr(sys, "argv", ["degrade.py", *words])
+        stage("degrade")(function)()
 
     return script
 
@@ -46,7 +46,7 @@ def failing(error: BaseException) -> Main:
 
 def building(cfg: DictConfig) -> None:
     """A script that instantiates something which raises one of our errors, within something else."""
-    instantiate({"_target_": "builtins.dict", "inner": {"_target_": "srlab.profile.lay", "name": "nothing"}})
+    instantiate({"_target_": "builtins.dict", "inner": {"_target_": "srlab.profile.choose", "name": "nothing"}})
 
 
 def lines_of(run: Callable[..., None], main: Main, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -62,7 +62,7 @@ def lines_of(run: Callable[..., None], main: Main, capsys: pytest.CaptureFixture
     [
         (failing(SrlabError("a.png is cut off: replace it")), "error: a.png is cut off: replace it"),
         (lambda cfg: cfg.augment.typo, "error: Key 'typo' is not in struct, full_key: augment.typo"),
-        (building, "error: there is no profile nothing: choose one of "),
+        (building, "error: there is no profile nothing: choose one of quick"),
         (
             lambda cfg: Path("data/manifest.json").read_text(),
             "error: [Errno 2] No such file or directory: 'data/manifest.json'",
@@ -74,7 +74,7 @@ def lines_of(run: Callable[..., None], main: Main, capsys: pytest.CaptureFixture
     ],
     ids=["ours", "key", "built", "file", "full"],
 )
-def test_what_the_user_can_mend_is_one_line(
+def test_what_the_user_can_fix_is_one_line(
     run: Callable[..., None], capsys: pytest.CaptureFixture[str], main: Main, line: str
 ) -> None:
     assert lines_of(run, main, capsys) == [line]

@@ -1,19 +1,21 @@
-"""The command `srlab`: `srlab audit` explains somebody's PSNRs and SSIMs, `srlab send` tells MLflow what it missed,
-`srlab plan` says what the trainings of a profile take, `srlab promote` brings a sweep's winner into params.yaml.
-"""
+"""The command `srlab`: what it can do is in `srlab --help`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from srlab.errors import SrlabError
-from srlab.report.audit import figure_report, table_report
-from srlab.report.claims import claim, read_claims
 
 DESCRIPTION = """\
 Say which protocol a figure or a table of figures fits (luma range, colour, border, resampler, kind of SSIM) and where
 it contradicts itself or the literature. Give a CSV or Markdown file, or one method's figures on one set.
+"""
+
+CHECKING = """\
+Check the names, references, types and ranges of params.yaml, and print every problem at once. `make repro` and every
+stage do so first.
 """
 
 SENDING = """\
@@ -40,8 +42,10 @@ the command line. A line of `pretrained` in params.yaml then makes them a row of
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
-    parser = argparse.ArgumentParser(prog="srlab", description=__doc__)
+    parser = argparse.ArgumentParser(prog="srlab", description="Image super-resolution, compared.")
     commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="check params.yaml", description=CHECKING)
+    check.set_defaults(run=_check)
     audit = commands.add_parser("audit", help="explain a figure or a table of figures", description=DESCRIPTION)
     audit.add_argument("table", nargs="?", type=Path, help="CSV or Markdown file")
     audit.add_argument("--set", help="Set5, Set14, BSD100 or Urban100")
@@ -82,7 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.run(options)
     except SrlabError as error:
-        sys.exit(f"error: {error}")
+        if os.environ.get("SRLAB_DEBUG"):
+            raise
+        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+
+def _check(options: argparse.Namespace) -> None:
+    from srlab.settings import check_file
+
+    check_file()
+    print("params.yaml is in order")
 
 
 def _send(options: argparse.Namespace) -> None:
@@ -154,9 +167,8 @@ def _release(options: argparse.Namespace) -> None:
     unknown = [key for key in ("hardware", "hours", "commit") if getattr(told, key) is None]
     if unknown:
         print(f"  nobody knows {', '.join(unknown)}: add {', '.join(f'--{key}' for key in unknown)}")
-    print(
-        f"now: add `{options.name}_released: {{file: {options.name}}}` to `pretrained` in params.yaml, then dvc repro"
-    )
+    line = f"{options.name}_released: {{method: released, folder: pretrained, file: {options.name}}}"
+    print(f"now: add `{line}` to `pretrained` in params.yaml, then dvc repro")
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -164,6 +176,9 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> str:
+    from srlab.report.audit import figure_report, table_report  # imports torch
+    from srlab.report.claims import claim, read_claims
+
     figure = (options.set, options.method, options.psnr, options.ssim)
     if options.table is not None:
         if any(figure):

@@ -1,48 +1,94 @@
-"""`python -m srlab.profile NAME`: lay conf/profile/NAME.yaml on the bench as params.yaml."""
+"""`python -m srlab.profile NAME`: make params.yaml that of a profile.
 
+`quick` is the params.yaml that is committed; every other profile, conf/profile/NAME.yaml, holds what it changes of it:
+`*` stands for every line of a map, lines that are null are taken out, and a setting that no line has is passed over.
+"""
+
+import io
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from srlab.errors import SrlabError
 from srlab.files import replacing
 
-PROFILES, PARAMS = Path("conf/profile"), Path("params.yaml")
+PROFILES, PARAMS, QUICK = Path("conf/profile"), Path("params.yaml"), "quick"
 
 
-def lay(name: str) -> None:
+def choose(name: str) -> None:
     """Make profile `name` the params.yaml, and take away outputs of data sets that it does not have.
 
     DVC's cache keeps what is taken away, so coming back to a profile is a check-out.
 
     Raises:
-        SrlabError: no such profile, or params.yaml holds numbers of your own, which would be lost.
+        SrlabError: no such profile, or params.yaml holds settings of your own, which would be lost.
     """
-    known = {path.stem: path.read_text() for path in sorted(PROFILES.glob("*.yaml"))}
-    if name not in known:
-        raise SrlabError(f"there is no profile {name}: choose one of {', '.join(known)}")
-    if PARAMS.exists() and PARAMS.read_text() not in known.values():
+    files = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    if name not in (QUICK, *files):
+        raise SrlabError(f"there is no profile {name}: choose one of {', '.join((QUICK, *files))}")
+    base = _committed()
+    texts = {QUICK: base} | {known: changed(base, path.read_text(encoding="utf-8")) for known, path in files.items()}
+    if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") not in texts.values():
         raise SrlabError(
-            f"params.yaml holds numbers of your own: keep them with `mv params.yaml {PROFILES}/mine.yaml`, "
-            f"then run `make repro PROFILE=mine` for them or this command again for {name}"
+            f"{PARAMS} holds settings of your own, which profile {name} would overwrite: commit them (`git commit "
+            f"{PARAMS}`: they are the profile {QUICK} then) or put them back (`git checkout {PARAMS}`), then run this again"
         )
     with replacing(PARAMS) as temporary:
-        temporary.write_text(known[name])
-    _forget_other_sets(yaml.safe_load(known[name])["datasets"])
+        temporary.write_text(texts[name], encoding="utf-8")
+    _forget_other_sets(yaml.safe_load(texts[name])["datasets"])
+
+
+def changed(base: str, profile: str) -> str:
+    """The text of params.yaml `base` with the changes of `profile`; comments and the order of lines stay."""
+    from ruamel.yaml import YAML  # a tenth of a second
+
+    reader = YAML()
+    reader.width, reader.preserve_quotes = 10_000, True  # no line is wrapped
+    reader.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
+    params, target = reader.load(base), io.StringIO()
+    _change(params, reader.load(profile))
+    reader.dump(params, target)
+    return target.getvalue()
+
+
+def _change(node: Any, changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if key == "*" and value is None:
+            node.clear()
+            node.fa.set_flow_style()  # `{}` beside the key
+        elif key == "*":
+            for line in node.values():
+                _change(line, {name: one for name, one in value.items() if name in line})
+        elif value is None and isinstance(node.get(key), dict):
+            del node[key]
+        elif isinstance(value, dict) and isinstance(node.get(key), dict):
+            _change(node[key], value)
+        else:
+            node[key] = value
+
+
+def _committed() -> str:
+    words = ["git", "show", f"HEAD:./{PARAMS}"]
+    shown = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=False)
+    if shown.returncode:
+        raise SrlabError(f"Git gives no {PARAMS}: start from the folder of a clone of srlab ({shown.stderr.strip()})")
+    return shown.stdout
 
 
 def _forget_other_sets(datasets: dict[str, dict[str, str]]) -> None:
     wanted = {(entry["role"], name) for name, entry in datasets.items()}
     for path in Path("data").glob("*/*/*"):
-        if path.parts[1] in ("images", "augmented", "pairs") and path.parts[2:] not in wanted:
+        if path.parts[1] in ("images", "pairs") and path.parts[2:] not in wanted:
             shutil.rmtree(path)
 
 
 if __name__ == "__main__":
     try:
         for argument in sys.argv[1:]:
-            lay(argument)
+            choose(argument)
     except SrlabError as error:
         sys.exit(f"error: {error}")

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from srlab.errors import SrlabError
 from srlab.inputs import recorded_as_run
+from srlab.settings import check, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,21 +25,22 @@ ROOT = Path(__file__).resolve().parents[2]
 def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Run a function on the config `conf/<name>.yaml` merged with `params.yaml`.
 
-    What the user can mend is printed as one line, with exit code 1; a multirun gets the exception itself, so that it
-    can go on with the next job, and what the function returns.
+    What the user can fix is printed as one line, with exit code 1 (SRLAB_DEBUG=1: with the traceback); a multirun gets
+    the exception itself, so that it can start the next job, and what the function returns.
     """
 
     def decorate(function: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(function)
         def one_line(cfg: DictConfig) -> Any:
             try:
+                check(settings_of(cfg), ROOT / "conf")
                 with recorded_as_run():
                     return function(cfg)
             except Exception as error:
                 cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
                 is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-                can_be_mended = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
-                if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_mended:
+                can_be_fixed = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
+                if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_fixed:
                     raise
                 return _exit(cause)
 
@@ -77,6 +79,8 @@ def flat(cfg: DictConfig) -> dict[str, object]:
 
 
 def _exit(error: BaseException) -> NoReturn:
+    if os.environ.get("SRLAB_DEBUG"):
+        raise error
     lines = str(error).splitlines()
     if isinstance(error, OmegaConfBaseException):  # "what is wrong", "full_key: where", "object_type=..."
         lines = [", ".join(line.strip() for line in lines[:2])]

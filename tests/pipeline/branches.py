@@ -10,12 +10,11 @@ from workspace import GIVE_UP, Workspace
 # Lines of `smoke` that the clone keeps: a method or two of every stage. A stage costs seconds of starting Python; what
 # the others do is tested without DVC.
 KEPT = {
-    "classical": ["nearest", "bicubic"],
-    "reconstruction": ["ibp"],
+    "classical": ["nearest", "bicubic", "ibp"],
     "examples": ["aplus"],
     "models": ["espcn", "srresnet"],
     "gans": ["srgan"],
-    "interpolated": ["srgan_half"],
+    "pretrained": ["srgan_half"],
 }
 EPOCHS = 6  # of ESPCN: enough that a kill finds it in the middle
 LOWER_RATE = 0.0003  # of ESPCN; the profile has 0.001
@@ -24,7 +23,7 @@ REPEATED = (
     "train@srresnet",
     "train_gan@srgan",
     "evaluate_gan@srgan",
-    "evaluate_interpolated@srgan_half",
+    "evaluate_pretrained@srgan_half",
     "report",
 )
 
@@ -43,7 +42,7 @@ class Killed:
 
     left: Workspace
     resumed: Finished
-    anew: Finished
+    again: Finished
 
 
 def lower_rate(workspace: Workspace) -> Finished:
@@ -71,11 +70,11 @@ def killed(workspace: Workspace) -> Killed:
     process.communicate()
 
     resumed = workspace.copy(workspace.root.with_name("resumed"))
-    anew = workspace.copy(workspace.root.with_name("anew"))
-    anew.set_param("models.espcn.lr", rate)
+    again = workspace.copy(workspace.root.with_name("again"))
+    again.set_param("models.espcn.lr", rate)
     return Killed(
         workspace,
         Finished(resumed, resumed.run("dvc", "repro", "train@espcn")),
         # Forced, since DVC knows the result of this rate from the first run and would just check it out.
-        Finished(anew, anew.run("dvc", "repro", "--force", "--single-item", "train@espcn")),
+        Finished(again, again.run("dvc", "repro", "--force", "--single-item", "train@espcn")),
     )

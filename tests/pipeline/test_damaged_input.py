@@ -75,7 +75,7 @@ def test_nothing_half_written_is_left(folder: Workspace, refused: str) -> None:
     assert not (folder.root / "data/images/test/mine").exists()
 
 
-def test_the_next_run_succeeds_once_the_files_are_mended(folder: Workspace, refused: str) -> None:
+def test_the_next_run_succeeds_once_the_files_are_fixed(folder: Workspace, refused: str) -> None:
     assert refused
     for name in DAMAGED:
         Image.fromarray(noise(SIZE[1], SIZE[0], 3)).save(folder.root / "pics" / name)

@@ -1,4 +1,4 @@
-"""A training that is killed goes on where it stopped, unless its numbers are others by then."""
+"""A killed training resumes where it stopped, unless its settings are others by then."""
 
 import re
 
@@ -39,6 +39,6 @@ def test_a_finished_training_leaves_nothing_to_resume(killed: Killed) -> None:
     assert list((killed.resumed.workspace.root / "work").iterdir()) == []
 
 
-def test_a_killed_training_starts_anew_with_another_learning_rate(killed: Killed, smoke: Workspace) -> None:
-    assert "goes on after epoch" not in killed.anew.output
-    assert killed.anew.workspace.bytes_of(*ESPCN) == smoke.bytes_of(*ESPCN)
+def test_a_killed_training_starts_from_scratch_with_another_learning_rate(killed: Killed, smoke: Workspace) -> None:
+    assert "goes on after epoch" not in killed.again.output
+    assert killed.again.workspace.bytes_of(*ESPCN) == smoke.bytes_of(*ESPCN)

@@ -128,7 +128,7 @@ class Workspace:
 
 
 def clone(root: Path) -> Workspace:
-    """A commit of the files that Git would take, with the numbers that are committed as params.yaml."""
+    """A commit of the files that Git would take."""
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -136,7 +136,6 @@ def clone(root: Path) -> Workspace:
         if (ROOT / name).is_file():  # and not deleted, though still in the index
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-    shutil.copyfile(root / "conf/profile/quick.yaml", root / "params.yaml")
     workspace = Workspace(root, root.parent / f"{root.name}-connections.txt")
     workspace.run("git", "init", "--quiet")
     workspace.commit()

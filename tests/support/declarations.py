@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,19 +18,20 @@ from dvc.repo import Repo
 from hydra import compose
 from omegaconf import OmegaConf
 
+from srlab.imports import closure, imported
+
 # Modules that cannot change a number, so that no stage needs to declare them.
 PLUMBING = {
     "srlab.errors": "an exception class",
     "srlab.files": "writes whole files, whatever their content",
     "srlab.inputs": "compares what a stage read with what DVC is going to record",
-    "srlab.tracking.journal": "keeps on disk what is told to MLflow",
     "srlab.progress": "draws a bar",
-    "srlab.tracking.sender": "brings to MLflow what is on disk",
+    "srlab.settings": "refuses a params.yaml that does not fit together",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking.tracker": "mirrors results that are on disk",
 }
-# Files of conf/ that Hydra opens with a stage's, for those who run its script with -m: the stage reads none of them.
-FOR_MULTIRUN = ("conf/base/sweep.yaml", "conf/sweep/", "conf/hydra/")
+# Files of conf/ that Hydra opens with a stage's, for those who run its script with -m, and for MLflow: no result depends on them.
+FOR_MULTIRUN = ("conf/base/sweep.yaml", "conf/sweep/", "conf/hydra/", "conf/trial/", "conf/tracking/")
 INNERMOST = re.compile(r"\$\{([^${}]*)\}")
 Keys = tuple[str, ...]  # of a config node, as in ("model", "net", "scale")
 
@@ -66,7 +66,7 @@ def _stage(stage: Any, root: Path) -> Stage:
     script, *overrides = shlex.split(stage.cmd)[1:]
     files = {Path(dep.fs_path).relative_to(root).as_posix(): dep for dep in stage.deps}
     params = {key for dep in files.values() if isinstance(dep, ParamsDependency) for key in dep.params}
-    conf = {name for name, dep in files.items() if isinstance(dep, ParamsDependency) and name != "params.yaml"}
+    conf = {name for name in files if name.startswith("conf/")}
     code = {name for name in files if name.startswith(("pipelines/", "src/"))}
     own = tuple(word for word in overrides if not word.startswith("hydra."))
     return Stage(stage.addressing, script, own, frozenset(params), frozenset(conf), frozenset(code))
@@ -86,7 +86,7 @@ def reads(stage: Stage, config: dict[str, Any], params: dict[str, Any], root: Pa
     found = Reads()
     tree = ast.parse((root / stage.script).read_text())
     used, instantiated = _chains(tree, found.problems)
-    modules = {module for name in _imported(root / stage.script) if (module := _module(name, root))}
+    modules = set(imported(root / stage.script))
     nodes = Nodes({**config, **params})
     for path in sorted(used):
         try:
@@ -94,15 +94,17 @@ def reads(stage: Stage, config: dict[str, Any], params: dict[str, Any], root: Pa
         except KeyError as error:
             found.problems.append(f"{stage.script} reads cfg.{'.'.join(path)}, but the config has no {error}")
     for path in instantiated:
-        modules |= {name for target in nodes.targets(path) if (name := _module(target.rpartition(".")[0], root))}
-    found.code = {stage.script} | {_file(name, root) for name in _closure(modules, root)}
+        modules |= nodes.targets(path)
+    needed = closure(modules, root / "src", PLUMBING)
+    found.code = {stage.script} | {f"src/{name.replace('.', '/')}.py" for name in needed}
     return found
 
 
 def undeclared(stage: Stage, found: Reads, conf: set[str]) -> list[str]:
     """What the stage reads without saying so, one line each; `conf` are the files that Hydra opened for it."""
     lines = [f"params: {leaf}" for leaf in sorted(found.params) if not covered(leaf, stage.params, ".")]
-    lines += [f"conf: {file}" for file in sorted(conf - stage.conf) if not file.startswith(FOR_MULTIRUN)]
+    conf = {file for file in conf if not file.startswith(FOR_MULTIRUN)}
+    lines += [f"conf: {file}" for file in sorted(conf) if not covered(file, stage.conf, "/")]
     lines += [f"code: {file}" for file in sorted(found.code) if not covered(file, stage.code, "/")]
     return lines + found.problems
 
@@ -185,42 +187,3 @@ class Nodes:
                 yield from self.leaves((*target, *rest) if is_whole else target)
                 value = "" if is_whole else str(OmegaConf.select(self.cfg, ".".join(target)))
             text = text[: match.start()] + value + text[match.end() :]
-
-
-def _closure(modules: set[str], root: Path) -> set[str]:
-    """`modules` and all that they import, without PLUMBING and packages' __init__ (which hold a docstring each)."""
-    seen: set[str] = set()
-    waiting = set(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name in PLUMBING or _file(name, root).endswith("__init__.py"):
-            continue
-        seen.add(name)
-        waiting |= {module for one in _imported(root / _file(name, root)) if (module := _module(one, root))}
-    return seen
-
-
-@cache
-def _imported(file: Path) -> frozenset[str]:
-    """Dotted names that a file imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):  # `from srlab.patches import pairs` may name a module or a thing in one
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(names)
-
-
-def _module(name: str, root: Path) -> str:
-    """The longest part of a dotted name that is a module of srlab; "" if there is none."""
-    parts = name.split(".")
-    if parts[0] != "srlab":
-        return ""
-    options = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next(option for option in options if (root / _file(option, root)).exists())
-
-
-def _file(module: str, root: Path) -> str:
-    base = "src/" + module.replace(".", "/")
-    return f"{base}/__init__.py" if (root / base).is_dir() else f"{base}.py"

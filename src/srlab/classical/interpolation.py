@@ -5,19 +5,19 @@ from torch import Tensor
 from srlab.errors import SrlabError
 from srlab.images.resample import imresize
 
-METHODS = ("nearest", "bilinear", "bicubic", "lanczos3")
+LABELS = {"nearest": "Nearest", "bilinear": "Bilinear", "bicubic": "Bicubic", "lanczos3": "Lanczos"}
 
 
 class Interpolation:
-    """An Upscaler: enlarges by MATLAB's imresize with `method`; SrlabError for an unknown one."""
+    """An Upscaler: enlarges by MATLAB's imresize with `method`, its `label` by default; SrlabError for an unknown one."""
 
     num_parameters = 0
 
-    def __init__(self, method: str, label: str) -> None:
-        if method not in METHODS:
-            raise SrlabError(f"there is no interpolation '{method}': set `method` to one of {', '.join(METHODS)}")
+    def __init__(self, method: str, label: str | None = None) -> None:
+        if method not in LABELS:
+            raise SrlabError(f"there is no interpolation '{method}': set `kernel` to one of {', '.join(LABELS)} in params.yaml")
         self.method = method
-        self.label = label
+        self.label = label or LABELS[method]
 
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """(B, C, h, w) in [0, 1] to (B, C, h*scale, w*scale) in [0, 1]."""

@@ -22,7 +22,7 @@ class Pretrained(Trained):
     Its label says so: "ESPCN (pretrained)". SrlabError if a file is missing, damaged, or for another scale.
     """
 
-    def __init__(self, folder: str, file: str, scale: int) -> None:
+    def __init__(self, folder: str, file: str, scale: int, label: str | None = None) -> None:
         path = Path(folder, f"{file}.safetensors")
         card = read_card(path)
         if card["scale"] != scale:
@@ -31,7 +31,7 @@ class Pretrained(Trained):
             )
         name, _, remarks = card["label"].rstrip(")").partition(" (")
         words = ", ".join(word for word in ("pretrained", remarks) if word)
-        super().__init__(f"{name} ({words})", build(card["network"]), str(path))
+        super().__init__(label or f"{name} ({words})", build(card["network"]), str(path))
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from srlab.errors import SrlabError
@@ -24,15 +25,28 @@ CAPTIONS = {
 }
 
 
-def comparison(metrics: Sequence[Metrics], store: PairStore, samples: Path, figure: Mapping[str, Any]) -> Figure:
-    """The paper's Fig. 4 for test image `figure_image` of set `figure_set`; the crop is where most is to be seen.
+def shown_image(datasets: Mapping[str, Any], pairs: Path, set_name: str | None, image: str | None) -> tuple[str, str]:
+    """The test set and image of the figures: `report.figure_set` and `figure_image`, null for the first there is.
+
+    SrlabError, with a choice, if one is not there.
+    """
+    sets = [name for name, one in datasets.items() if one["role"] == "test"]
+    chosen = set_name or sets[0]
+    if chosen not in sets:
+        raise SrlabError(f"report.figure_set {chosen} is no test set: choose one of {', '.join(sets)} or null")
+    images = PairStore(pairs / chosen).test
+    if image and image not in images:
+        raise SrlabError(f"report.figure_image {image} is not in {chosen}: choose one of {', '.join(images)} or null")
+    return chosen, image or images[0]
+
+
+def comparison(
+    metrics: Sequence[Metrics], hr: np.ndarray, samples: Path, set_name: str, image: str, crop_size: int
+) -> Figure:
+    """The paper's Fig. 4 for `image` of `set_name`, uint8 (H, W, C) `hr`; the crop is where most is to be seen.
 
     SrlabError if the image is not among the samples that the evaluation kept.
     """
-    set_name, image = figure["figure_set"], figure["figure_image"]
-    if image not in store.test:
-        raise SrlabError(f"report.figure_image {image} is not in {set_name}: choose one of {', '.join(store.test)}")
-    hr = store.hr(image)
     outputs, scores = {}, {}
     for one in metrics:
         file = samples / one["method"] / set_name / f"{image}.png"
@@ -41,7 +55,7 @@ def comparison(metrics: Sequence[Metrics], store: PairStore, samples: Path, figu
                 f"{file} is missing: raise evaluate.num_samples in params.yaml, or choose an earlier image"
             )
         outputs[one["label"]], scores[one["label"]] = read_image(file), one["datasets"][set_name]["images"][image]
-    return comparison_figure(hr, outputs, scores, detail_window(hr, int(figure["crop_size"])))
+    return comparison_figure(hr, outputs, scores, detail_window(hr, crop_size))
 
 
 def curves(metrics: Sequence[Metrics], folder: Path, trained: Sequence[str]) -> Figure:
