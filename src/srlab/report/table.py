@@ -11,6 +11,7 @@ from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
 from srlab.machine import MACHINE_BUSY
 from srlab.report.literature import Published
+from srlab.report.repetitions import mean_label, mean_text
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
 Cost = Mapping[str, Any]  # what `evaluation.cost.measure` returns
@@ -38,12 +39,13 @@ def summary(
     costs: Mapping[str, Cost] | None = None,
     titles: Mapping[str, str] | None = None,
     sections: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] = {},
 ) -> str:
     """Markdown page of `evaluate` results, a method per line: our table, the paper's beside it, notes, the protocols.
 
     The first table is of `protocol`; what was published stands beside our figures of its own protocol. `costs` (by
     method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)"; `sections` follow the
-    table.
+    table. `groups` are `repetitions` of one method: each gets a row with means and standard deviations at the end.
 
     Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
@@ -53,7 +55,7 @@ def summary(
     require_comparable(metrics)
     headline = [under(one, protocol) for one in metrics]
     first = headline[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs or {}, titles or {})]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs or {}, titles or {}, groups)]
     if unchecked := first.get("unchecked"):
         reasons = "; ".join(f"{name} ({reason})" for name, reason in unchecked.items())
         parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
@@ -113,19 +115,30 @@ def _seen(one: Metrics) -> tuple[list[str], dict[str, set[str]]]:
     return [one["protocol"] for one in found], images
 
 
-def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping[str, str]) -> str:
-    """A line per method: its scores on every set, then what it costs."""
+def _ours(
+    metrics: Sequence[Metrics],
+    costs: Mapping[str, Cost],
+    titles: Mapping[str, str],
+    groups: Mapping[str, Sequence[str]],
+) -> str:
+    """A line per method: its scores on every set, then what it costs; and a line per group of repetitions."""
     sets = metrics[0]["datasets"]
+    by_name = {one["method"]: one for one in metrics}
+    evaluated = [[by_name[name] for name in names if name in by_name] for names in groups.values()]
+    evaluated = [group for group in evaluated if len(group) > 1]
     headings, columns = ["Method"], [[one["label"] for one in metrics]]
+    columns[0] += [mean_label(group[0]["label"], len(group)) for group in evaluated]
     for name, scores in sets.items():
         for key, metric in METRICS.items():
             title = titles.get(name, f"{name} ({_count(len(scores['images']))})")
             headings.append(f"{title}: {metric.heading}")
-            columns.append(_bold_best([one["datasets"][name][key] for one in metrics], metric))
+            column = _bold_best([one["datasets"][name][key] for one in metrics], metric)
+            means = [mean_text([one["datasets"][name][key] for one in group], metric) for group in evaluated]
+            columns.append(column + means)
     if costs:
         for heading, show in COSTS.items():
             headings.append(heading)
-            columns.append([show(costs[one["method"]]) for one in metrics])
+            columns.append([show(costs[one["method"]]) for one in metrics] + [NONE] * len(evaluated))
     return markdown(headings, list(zip(*columns, strict=True)), num_text=1)
 
 
