@@ -1,7 +1,7 @@
 """What is known of nearest and bicubic on standard sets, and on two images that every installation has."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -43,15 +43,20 @@ def _own() -> dict[str, np.ndarray]:
     return {ZONE_PLATE: plate, PHOTO: astronaut()[60 : 60 + SIDE, 180 : 180 + SIDE]}
 
 
+def known_scales() -> list[int]:
+    """The scales that own images have figures at."""
+    return sorted({line.scale for line in _scores().values() if line.set == ZONE_PLATE})
+
+
 def known(scale: int, set_name: str, protocol: str, method: str) -> Known | None:
     """The line of known_scores.csv, if there is one."""
     return _scores().get((scale, set_name, protocol, method))
 
 
 @lru_cache
-def catalogue() -> dict[str, dict[str, tuple[Sequence[int] | None, int | None]]]:
+def catalogue() -> dict[str, dict[str, tuple[tuple[int, int] | None, int | None]]]:
     """{set: {image: ((height, width), channels)}} of the standard sets as first published; None where not known."""
-    sets: dict[str, dict[str, tuple[Sequence[int] | None, int | None]]] = {}
+    sets: dict[str, dict[str, tuple[tuple[int, int] | None, int | None]]] = {}
     for row in _table("standard_sets.csv"):
         size = (int(row["height"]), int(row["width"])) if row["width"] else None
         sets.setdefault(row["set"], {})[row["image"]] = (size, int(row["channels"]) if row["channels"] else None)
