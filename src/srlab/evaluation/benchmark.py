@@ -84,7 +84,7 @@ def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device,
     output = method.upscale(pixels, scale)[0].permute(1, 2, 0).double().cpu()
     expected = (lr.shape[0] * scale, lr.shape[1] * scale, lr.shape[2])
     if output.shape != expected:
-        raise SrlabError(f"{where}: the output is {tuple(output.shape)}, x{scale} asks for {expected}: mend the method")
+        raise SrlabError(f"{where}: the output is {tuple(output.shape)}, x{scale} asks for {expected}: fix the method")
     if not output.isfinite().all():
         raise SrlabError(f"{where}: the output is not finite: train the model again with a lower learning rate")
     return to_uint8(output).numpy()
