@@ -54,10 +54,8 @@ class Erratum:
 
 
 @lru_cache
-def published(protocol: str | None = None) -> tuple[Published, ...]:
-    """All of literature.csv, methods in order of age; with a `protocol` only what was measured under that one."""
-    if protocol is not None:
-        return tuple(row for row in published() if row.protocol == protocol)
+def published() -> tuple[Published, ...]:
+    """All of literature.csv, methods in order of age."""
     return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in _rows("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 
@@ -81,5 +79,9 @@ def paper_table() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _rows(name: str) -> Iterable[dict[str, str]]:
-    text = files("srlab.report").joinpath(name).read_text(encoding="utf-8")
-    return csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return csv.DictReader(data_lines(files("srlab.report").joinpath(name).read_text(encoding="utf-8")))
+
+
+def data_lines(text: str) -> list[str]:
+    """The lines of a CSV file without comments and empty ones."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -10,6 +10,7 @@ from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
 from srlab.machine import MACHINE_BUSY
+from srlab.report.checks import joined
 from srlab.report.literature import Published
 from srlab.report.repetitions import mean_label, mean_text
 
@@ -66,7 +67,7 @@ def summary(
     if shared:
         parts.append(_beside([under(one, ERA) for one in metrics], {name: paper[name] for name in shared}))
     else:
-        parts += [f"{_joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
+        parts += [f"{joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
     parts += _published_section(metrics, published)
     if notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -89,30 +90,30 @@ def rows(metrics: Sequence[Metrics], costs: Mapping[str, Cost]) -> list[dict[str
 
 
 def require_comparable(metrics: Sequence[Metrics]) -> None:
+    """SrlabError if there is nothing, or two neighbours were not evaluated alike."""
     if not metrics:
         raise SrlabError("no evaluation to report: name at least one method and run `dvc repro`")
     for left, right in pairwise(metrics):
-        who, again = f"{left['method']} and {right['method']}", "run `dvc repro` to evaluate both again"
-        if left["scale"] != right["scale"]:
-            raise SrlabError(f"{who} were evaluated with different scales: {again}")
-        (left_words, left_images), (right_words, right_images) = _seen(left), _seen(right)
-        if left_words != right_words:
-            raise SrlabError(f"{who} were evaluated with different protocols: {again}")
-        if left_images.keys() != right_images.keys():
-            raise SrlabError(f"{who} were evaluated on different sets: {again}")
-        for name, images in left_images.items():
-            if images != right_images[name]:
-                raise SrlabError(f"{who} saw different images of {name}: {again}")
+        conditions = _conditions(right)
+        for what, value in _conditions(left).items():
+            if conditions[what] != value:
+                who = f"{left['method']} and {right['method']}"
+                raise SrlabError(f"{who} were evaluated {what}: run `dvc repro` to evaluate both again")
     names = [one["method"] for one in metrics]
     if len(set(names)) < len(names):
         raise SrlabError(f"a method is listed twice among {', '.join(names)}: list each once")
 
 
-def _seen(one: Metrics) -> tuple[list[str], dict[str, set[str]]]:
-    """The words of the protocols, and the images of each set."""
+def _conditions(one: Metrics) -> dict[str, Any]:
+    """What methods of one table have in common, by what is said of those that have not."""
     found = list(one["protocols"].values())
-    images = {name: set(scores["images"]) for name, scores in found[0]["datasets"].items()}
-    return [one["protocol"] for one in found], images
+    sets = found[0]["datasets"]
+    return {
+        "with different scales": one["scale"],
+        "with different protocols": [scored["protocol"] for scored in found],
+        "on different sets": set(sets),
+        **{f"on different images of {name}": set(scores["images"]) for name, scores in sets.items()},
+    }
 
 
 def _ours(
@@ -149,7 +150,7 @@ def _costs_note(costs: Mapping[str, Cost]) -> str:
         "(interpolation, activations and sorting are not counted, nor is a method that learns nothing); time per "
         f"million output pixels, of the fastest run that nothing disturbed ({MACHINE_BUSY}: there was none); and "
         "memory at the peak beyond what was in use before. "
-        f"Measured on {_joined(devices)} with an output of {SIDE}x{SIDE}."
+        f"Measured on {joined(devices)} with an output of {SIDE}x{SIDE}."
     )
 
 
@@ -193,7 +194,7 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         for name, scores in found["datasets"].items()
     }
     lines = []
-    for name in _seen(metrics[0])[1]:
+    for name in dict.fromkeys(name for _, _, name in ours):
         for row in published:
             scores = ours.get((row.method, row.protocol, name))
             if (row.set, row.scale) == (name, metrics[0]["scale"]) and scores:
@@ -202,18 +203,8 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
                 lines.append([*about, *figures])
     if not lines:
         return []
-    headings = [
-        "Set",
-        "Method",
-        "Trained on",
-        "Source",
-        "Protocol",
-        "SSIM",
-        "PSNR (dB): published",
-        "ours",
-        "SSIM: published",
-        "ours",
-    ]
+    headings = ["Set", "Method", "Trained on", "Source", "Protocol", "SSIM"]
+    headings += ["PSNR (dB): published", "ours", "SSIM: published", "ours"]
     text = (
         "What other papers print for these methods, beside our figures under the protocol of their era. Their training "
         "sets, and some of their SSIMs, are not ours: an SSIM of another kind than Gaussian does not compare."
@@ -250,7 +241,3 @@ def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: 
 
 def _count(number: int) -> str:
     return f"{number} image" if number == 1 else f"{number} images"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
