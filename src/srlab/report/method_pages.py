@@ -50,7 +50,7 @@ def measured_of(metrics: Mapping[str, Any]) -> list[Measured]:
 
 def read_measured(folder: Path) -> list[Measured]:
     """All rows of measured.csv."""
-    with (folder / MEASURED).open(newline="") as file:
+    with (folder / MEASURED).open(newline="", encoding="utf-8") as file:
         return [Measured(**{**row, "scale": int(row["scale"])}) for row in csv.DictReader(file)]  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 
@@ -96,13 +96,13 @@ def main(metrics: str, pages: str) -> None:
     for file in sorted(Path(metrics).glob("*.json")):
         if fresh := measured_of(read_json(file)):
             known = [row for row in known if row.method != fresh[0].method] + fresh
-    with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="") as file:
+    with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.protocol, row.set)))
     for page in sorted(folder.glob("*.md")):
         if page.name != "README.md":
-            page.write_text(fill(page.read_text(), known, published()))
+            page.write_text(fill(page.read_text("utf-8"), known, published()), "utf-8")
 
 
 if __name__ == "__main__":
