@@ -38,15 +38,15 @@ class Store:
 
 
 class Copying:
-    """Nearest neighbour, and then what `spoil` makes of it."""
+    """Nearest neighbour, and then what `change` makes of it."""
 
     label = "Copying"
 
-    def __init__(self, spoil=lambda output: output) -> None:
-        self.spoil = spoil
+    def __init__(self, change=lambda output: output) -> None:
+        self.change = change
 
     def upscale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
-        return self.spoil(lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
+        return self.change(lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
 
 
 @pytest.fixture
@@ -59,25 +59,18 @@ def run(stores: dict, folder: Path, method=None, num_samples: int = 1) -> dict:
     return evaluate("copying", method or Copying(), stores, 4, [MODERN, CLASSIC], folder / "samples", num_samples, CPU)
 
 
-def test_the_result_has_the_documented_keys(stores: dict, tmp_path: Path) -> None:
+def test_the_result_has_the_documented_keys_and_survives_strict_json(stores: dict, tmp_path: Path) -> None:
     result = run(stores, tmp_path)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
     protocols = result.pop("protocols")
     assert result == {"method": "copying", "label": "Copying", "scale": 4}
-    assert {name: found["protocol"] for name, found in protocols.items()} == {
+    assert {name: one["protocol"] for name, one in protocols.items()} == {
         "modern": str(MODERN),
         "classic": str(CLASSIC),
     }
-    for found in protocols.values():
-        assert {name: list(scores["images"]) for name, scores in found["datasets"].items()} == {
-            "colour": ["astronaut", "coffee"],
-            "grey": ["camera"],
-        }
-        assert all(set(scores) == {"psnr", "ssim", "images"} for scores in found["datasets"].values())
-
-
-def test_the_result_survives_strict_json(stores: dict, tmp_path: Path) -> None:
-    result = run(stores, tmp_path)
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    for one in protocols.values():
+        images = {name: list(scores["images"]) for name, scores in one["datasets"].items()}
+        assert images == {"colour": ["astronaut", "coffee"], "grey": ["camera"]}
 
 
 def test_a_score_equals_scikit_images_on_the_saved_png(stores: dict, tmp_path: Path) -> None:
@@ -99,23 +92,14 @@ def test_a_set_scores_the_mean_of_its_images(stores: dict, tmp_path: Path) -> No
         assert values[0] != values[1]
 
 
-FIRST, ALL = (
-    ["colour/astronaut.png", "grey/camera.png"],
-    ["colour/astronaut.png", "colour/coffee.png", "grey/camera.png"],
-)
-
-
-@pytest.mark.parametrize(("num_samples", "saved"), [(0, []), (1, FIRST), (9, ALL)])
-def test_the_first_samples_of_each_set_are_saved(stores: dict, tmp_path: Path, num_samples: int, saved: list) -> None:
-    run(stores, tmp_path, num_samples=num_samples)
-    found = sorted(str(path.relative_to(tmp_path / "samples")) for path in tmp_path.rglob("*.png"))
-    assert (found, (tmp_path / "samples").is_dir()) == (saved, True)
-
-
-def test_samples_of_an_earlier_run_are_gone(stores: dict, tmp_path: Path) -> None:
-    run(stores, tmp_path, num_samples=2)
-    run(stores, tmp_path, num_samples=1)
-    assert not (tmp_path / "samples/colour/coffee.png").exists()
+def test_the_first_samples_of_each_set_replace_those_of_an_earlier_run(stores: dict, tmp_path: Path) -> None:
+    for num_samples, coffee in ((9, True), (1, False)):
+        run(stores, tmp_path, num_samples=num_samples)
+        assert (tmp_path / "samples/colour/astronaut.png").exists()
+        assert (tmp_path / "samples/grey/camera.png").exists()
+        assert (tmp_path / "samples/colour/coffee.png").exists() == coffee
+    run(stores, tmp_path, num_samples=0)
+    assert list((tmp_path / "samples").iterdir()) == []
 
 
 def test_a_failed_run_leaves_the_earlier_samples(stores: dict, tmp_path: Path) -> None:
@@ -130,53 +114,34 @@ def test_output_outside_0_to_1_is_clipped(stores: dict, tmp_path: Path) -> None:
     assert np.asarray(Image.open(tmp_path / "samples/colour/astronaut.png")).min() == 255
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_output_that_is_not_finite_is_refused_by_name(stores: dict, tmp_path: Path, bad: float) -> None:
-    def spoil(output: torch.Tensor) -> torch.Tensor:
-        output[0, 0, 3, 3] = bad if output.shape[1] == 1 else 0.5
-        return output
-
-    with pytest.raises(SrlabError, match=r"copying on grey/camera: the output is not finite"):
-        run(stores, tmp_path, Copying(spoil))
+def infinite_on_grey(output: torch.Tensor) -> torch.Tensor:
+    output[0, 0, 3, 3] = float("inf") if output.shape[1] == 1 else 0.5
+    return output
 
 
-def test_output_of_the_wrong_size_is_refused_by_name(stores: dict, tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match=r"copying on colour/astronaut: the output is \(88, 119, 3\)"):
-        run(stores, tmp_path, Copying(lambda output: output[..., 1:]))
+FLAT = {"flat": Store({"blank": np.full((40, 40, 3), 99, np.uint8)}, 4)}
+TINY = {"tiny": Store({"dot": data.astronaut()[:16, :40]}, 4)}
+REFUSED = {  # stores (None: those of the fixture), method, message
+    "not finite": (None, Copying(infinite_on_grey), "copying on grey/camera: the output is not finite"),
+    "size": (None, Copying(lambda x: x[..., 1:]), r"copying on colour/astronaut: the output is \(88, 119, 3\)"),
+    "equal": (FLAT, Copying(), "copying on flat/blank: PSNR is inf: the output equals the original"),
+    "too small": (TINY, Copying(), "copying on tiny/dot: an image of 40x16 px is too small"),
+    "scale": ({"double": Store({"a": data.coffee()}, 2)}, Copying(), "double was made for x2, this run wants x4"),
+    "empty": ({"empty": Store({}, 4)}, Copying(), "empty has no test images"),
+}
 
 
-def test_an_original_that_is_reproduced_exactly_is_refused_by_name(tmp_path: Path) -> None:
-    flat = {"flat": Store({"blank": np.full((40, 40, 3), 99, np.uint8)}, 4)}
-    with pytest.raises(SrlabError, match="copying on flat/blank: PSNR is inf: the output equals the original"):
-        run(flat, tmp_path)
-
-
-def test_an_image_too_small_to_score_is_refused_by_name(tmp_path: Path) -> None:
-    tiny = {"tiny": Store({"dot": data.astronaut()[:16, :40]}, 4)}
-    with pytest.raises(SrlabError, match="copying on tiny/dot: an image of 40x16 px is too small"):
-        run(tiny, tmp_path)
-
-
-def test_a_store_of_another_scale_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="double was made for x2, this run wants x4"):
-        run({"double": Store({"camera": data.camera()[..., None]}, 2)}, tmp_path)
-
-
-def test_a_store_without_test_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="empty has no test images"):
-        run({"empty": Store({}, 4)}, tmp_path)
+@pytest.mark.parametrize(("wrong", "method", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_scored_is_refused_by_name(stores: dict, tmp_path: Path, wrong, method, message: str) -> None:
+    with pytest.raises(SrlabError, match=message):
+        run(wrong or stores, tmp_path, method)
 
 
 def test_a_network_is_moved_to_the_device(stores: dict, tmp_path: Path) -> None:
-    class Movable(Copying):
-        device = None
-
-        def to(self, device: torch.device) -> None:
-            self.device = device
-
-    method = Movable()
+    method, devices = Copying(), []
+    setattr(method, "to", devices.append)  # noqa: B010
     run(stores, tmp_path, method)
-    assert method.device == CPU
+    assert devices == [CPU]
 
 
 # x4 bicubic through the whole of `evaluate`. Modern: measured by others, who enlarge with rounding after each pass as
