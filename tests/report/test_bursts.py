@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from srlab.images.files import write_png
 from srlab.report.bursts import picture, section
@@ -11,12 +10,8 @@ from srlab.report.bursts import picture, section
 
 def result(method: str, frames: int, psnr: float) -> dict:
     images = {"baby": {"psnr": psnr, "ssim": 0.8}}
-    return {
-        "method": method,
-        "label": method.upper(),
-        "frames": frames,
-        "datasets": {"Set5": {"psnr": psnr, "ssim": 0.8, "images": images}},
-    }
+    datasets = {"Set5": {"psnr": psnr, "ssim": 0.8, "images": images}}
+    return {"method": method, "label": method.upper(), "frames": frames, "datasets": datasets}
 
 
 SCORES = {
@@ -37,9 +32,9 @@ def test_each_method_has_a_line_per_number_of_frames() -> None:
     ]
 
 
-@pytest.mark.parametrize("fact", ["9 LR frames", "sigma 1.2 HR px", "x4", "sigma 1 grey levels", "shifts are known"])
-def test_how_the_frames_came_about_is_stated(fact: str) -> None:
-    assert fact in section(SCORES)
+def test_how_the_frames_came_about_is_stated() -> None:
+    for fact in ("9 LR frames", "sigma 1.2 HR px", "x4", "sigma 1 grey levels", "shifts are known"):
+        assert fact in section(SCORES)
 
 
 def test_the_picture_shows_every_result_under_its_label_and_score(tmp_path: Path) -> None:
