@@ -1,4 +1,4 @@
-"""The ruler's check: what it recognises, what it lets pass, what it leaves unchecked, and the causes it names."""
+"""The check of the metrics: what it recognises, lets pass and leaves unchecked, and the causes it names."""
 
 import csv
 import os
@@ -214,7 +214,7 @@ def standard(name: str, scale: int) -> Store:
 
 @pytest.mark.data
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_ruler_reads_the_known_figures_of_the_standard_sets(scale: int) -> None:
+def test_the_metrics_read_the_known_figures_of_the_standard_sets(scale: int) -> None:
     names = ("Set5", "Set14", "BSD100") if scale == 4 else ("Set5", "Set14")
     checked = check({name: standard(name, scale) for name in names}, scale, BOTH)
     assert len(checked.readings) == (2 + len(names)) * 4  # own images, and the sets

@@ -1,7 +1,7 @@
-"""The ruler, checked before anything is measured with it: nearest and bicubic against known figures, in each protocol.
+"""The metrics, checked before anything is scored with them: nearest and bicubic against known figures.
 
-Every run checks two images that are always there: a zone plate and a photo of scikit-image's wheel. Standard sets are
-checked where they are measured on. Known figures are published ones, or computed by an implementation that shares no
+Every evaluation checks each protocol on two images that are always there, a zone plate and a photo of scikit-image, and
+on the standard sets that it scores. Known figures are published ones, or computed by an implementation that shares no
 code with this one (`tests/support/independent.py`).
 
 Tables until about 2018 were made on luma, and their LR images were never rounded: 8-bit Y is reduced, enlarged, rounded
@@ -136,7 +136,7 @@ def _readings(
     for protocol in protocols:
         lines = [line for method in METHODS if (line := known(scale, set_name, protocol.name, method))]
         if lines:
-            each = track(images, f"ruler on {key}, {protocol.name}") if len(images) > 1 else images
+            each = track(images, f"checking {protocol.name} metrics on {key}") if len(images) > 1 else images
             scores = [_scores(image, scale, protocol) for image in each]
             for line in lines:
                 psnrs, ssims = zip(*(one[line.method] for one in scores), strict=True)

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+
+from srlab.images.files import read_image
 
 ZONE_PLATE, PHOTO = "zone plate", "astronaut"
 SIDE = 96  # px of the own images: a multiple of 2, 3, 4 and 8
@@ -34,13 +37,12 @@ def own_images(scale: int) -> Mapping[str, np.ndarray]:
 
 @lru_cache
 def _own() -> dict[str, np.ndarray]:
-    from skimage.data import astronaut  # takes a tenth of a second: not at import
-
+    astronaut = read_image(Path(str(files("skimage"))) / "data/astronaut.png")  # without scikit-image's own imports
     rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     phase = np.pi * (rows**2 + columns**2) / (2 * SIDE)  # a quarter of the sampling rate at the middle of an edge
     rings = [np.cos(phase + shift) for shift in (0.0, 2.0, 4.0)]  # each channel by itself: luma is not a channel
     plate = np.floor(127.5 + 100.0 * np.stack(rings, axis=2) + 0.5).astype(np.uint8)
-    return {ZONE_PLATE: plate, PHOTO: astronaut()[60 : 60 + SIDE, 180 : 180 + SIDE]}
+    return {ZONE_PLATE: plate, PHOTO: astronaut[60 : 60 + SIDE, 180 : 180 + SIDE]}
 
 
 def known_scales() -> list[int]:
@@ -66,7 +68,7 @@ def catalogue() -> dict[str, dict[str, tuple[tuple[int, int] | None, int | None]
 @lru_cache
 def _scores() -> dict[tuple[int, str, str, str], Known]:
     lines = [
-        Known(**{**row, "scale": int(row["scale"]), "psnr": float(row["psnr"]), "ssim": float(row["ssim"])})  # pyright: ignore[reportArgumentType]: strings but for the numbers
+        Known(**{**row, "scale": int(row["scale"]), "psnr": float(row["psnr"]), "ssim": float(row["ssim"])})  # pyright: ignore[reportArgumentType]: all strings but three
         for row in _table("known_scores.csv")
     ]
     return {(line.scale, line.set, line.protocol, line.method): line for line in lines}

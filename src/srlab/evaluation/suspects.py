@@ -1,4 +1,4 @@
-"""Why the ruler is off: which usual mistake gives the same figures, or the same LR images."""
+"""Why the metrics are off: which usual mistake gives the same figures, or the same LR images."""
 
 from collections.abc import Sequence
 from itertools import product

@@ -1,4 +1,4 @@
-"""Published numbers that the report shows beside ours."""
+"""Published figures that the report shows beside ours."""
 
 import csv
 from collections.abc import Iterable

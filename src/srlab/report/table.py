@@ -37,8 +37,8 @@ def summary(
     paper: Paper,
     notes: Sequence[str],
     published: Sequence[Published] = (),
-    costs: Mapping[str, Cost] | None = None,
-    titles: Mapping[str, str] | None = None,
+    costs: Mapping[str, Cost] = {},
+    titles: Mapping[str, str] = {},
     sections: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] = {},
 ) -> str:
@@ -56,7 +56,7 @@ def summary(
     require_comparable(metrics)
     headline = [under(one, protocol) for one in metrics]
     first = headline[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs or {}, titles or {}, groups)]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs, titles, groups)]
     if unchecked := first.get("unchecked"):
         reasons = "; ".join(f"{name} ({reason})" for name, reason in unchecked.items())
         parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
@@ -146,7 +146,7 @@ def _ours(
 def _costs_note(costs: Mapping[str, Cost]) -> str:
     devices = list(dict.fromkeys(f"{cost['device']} ({cost['libraries']})" for cost in costs.values()))
     return (
-        "Cost, for luma: learned numbers; multiply-adds of convolutions and matrix products for an output of 1280x720 "
+        "Cost, for luma: parameters; multiply-adds of convolutions and matrix products for an output of 1280x720 "
         "(interpolation, activations and sorting are not counted, nor is a method that learns nothing); time per "
         f"million output pixels, of the fastest run that nothing disturbed ({MACHINE_BUSY}: there was none); and "
         "memory at the peak beyond what was in use before. "
