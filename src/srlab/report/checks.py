@@ -84,12 +84,12 @@ def _is_exchange(one: str, other: str) -> bool:
 
 def misprinted(claims: Sequence[Claim], scale: int) -> Iterator[str]:
     """A figure that equals a known misprint."""
-    slips = {(slip.method, slip.scale, slip.set, slip.metric, slip.printed): slip for slip in errata()}
     for claim in claims:
-        if slip := slips.get((claim.method, scale, claim.set, claim.metric, claim.printed)):
+        where, correct = errata().get((claim.method, scale, claim.set, claim.metric, claim.printed), ("", ""))
+        if correct:
             yield (
                 f"{NAMES[claim.metric]} of {claim.label} on {claim.set}, {claim.printed}, equals a known misprint "
-                f"({slip.where}) of {slip.correct}."
+                f"({where}) of {correct}."
             )
 
 

@@ -40,19 +40,6 @@ class Published:
         return {"psnr": self.psnr, "ssim": self.ssim}[metric]
 
 
-@dataclass(frozen=True)
-class Erratum:
-    """A misprint that tables hand on: `printed` stands at `where`, the original has `correct`."""
-
-    method: str
-    scale: int
-    set: str
-    metric: str
-    printed: str
-    correct: str
-    where: str
-
-
 @lru_cache
 def published() -> tuple[Published, ...]:
     """All of literature.csv, methods in order of age."""
@@ -60,9 +47,12 @@ def published() -> tuple[Published, ...]:
 
 
 @lru_cache
-def errata() -> tuple[Erratum, ...]:
-    """All of errata.csv."""
-    return tuple(Erratum(**{**row, "scale": int(row["scale"])}) for row in _rows("errata.csv"))  # pyright: ignore[reportArgumentType]: likewise
+def errata() -> dict[tuple[str, int, str, str, str], tuple[str, str]]:
+    """Misprints that tables hand on: {(method, scale, set, metric, digits): (where they stand, the original's)}."""
+    return {
+        (row["method"], int(row["scale"]), row["set"], row["metric"], row["printed"]): (row["where"], row["correct"])
+        for row in _rows("errata.csv")
+    }
 
 
 def paper_table() -> dict[str, dict[str, dict[str, float]]]:

@@ -18,6 +18,7 @@ from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.files import read_json, replacing
 from srlab.report.literature import Published, published
+from srlab.report.table import markdown
 
 MEASURED = "measured.csv"
 SCALE, SETS = 4, ("Set5", "Set14", "BSD100")  # what the paper reports
@@ -60,8 +61,7 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
     for row in measured:
         if (row.method, row.scale) == (method, SCALE):
             ours.setdefault(f"srlab: {row.label} ({row.protocol})", []).append(row)
-    lines = [["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], ["---", *["---:"] * len(SETS)]]
-    lines += [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
+    lines = [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
     if not ours:
         lines.append(["srlab: no run with `PROFILE=paper` yet", *[""] * len(SETS)])
     theirs: dict[tuple[str, str, str, str], list[Published]] = {}
@@ -72,7 +72,7 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
         remark = f"; {protocol}" if protocol else ""
         remark += "; another kind of SSIM" if kind == "daala" else ""
         lines.append([f"{label} (trained on {training}{remark})", *(_cell(rows, name) for name in SETS)])
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    table = markdown(["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], lines, num_text=1) + "\n"
     return table if theirs else table + "\nNo figure under this protocol was found in print.\n"
 
 

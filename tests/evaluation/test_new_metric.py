@@ -7,7 +7,7 @@ from eras import CLASSIC, MODERN
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.evaluation.image_scores import image_scores
+from srlab.evaluation.benchmark import image_scores
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.metrics.psnr import psnr
