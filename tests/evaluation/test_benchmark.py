@@ -1,7 +1,6 @@
-"""A method against test sets; and the literature's bicubic baselines, reproduced."""
+"""A method against test sets. (Published figures: `test_published_network.py`, `test_canary.py`.)"""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.classical.interpolation import Interpolation
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.benchmark import evaluate
@@ -142,30 +140,3 @@ def test_a_network_is_moved_to_the_device(stores: dict, tmp_path: Path) -> None:
     setattr(method, "to", devices.append)  # noqa: B010
     run(stores, tmp_path, method)
     assert devices == [CPU]
-
-
-# x4 bicubic through the whole of `evaluate`. Modern: measured by others, who enlarge with rounding after each pass as
-# MATLAB does on 8-bit images (0.0015 dB below ours, which rounds once). Classic: the tables of A+, VDSR, DRCN; theirs
-# resize luma that is not rounded in between, ours 8-bit RGB, as a user's images are: 0.007 dB less on Set14 than their
-# 26.00 (the canary goes their way).
-BICUBIC = {
-    "modern": {"Set5": (28.429, 0.8111), "Set14": (26.088, 0.7048), "BSD100": (25.961, 0.6681)},
-    "classic": {"Set5": (28.42, 0.8104), "Set14": (25.993, 0.7027), "BSD100": (25.96, 0.6675)},
-}
-
-
-@pytest.mark.data
-@pytest.mark.parametrize("name", ["Set5", "Set14", "BSD100"])
-def test_bicubic_scores_what_is_published_for_each_era(name: str, tmp_path: Path) -> None:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5, Set14 and BSD100")
-    paths = sorted((Path(root) / name).glob("*.png"))
-    assert paths, f"no images in {name}"
-    stores = {name: Store({path.stem: np.atleast_3d(np.asarray(Image.open(path))) for path in paths}, 4)}
-    bicubic = Interpolation("bicubic", "Bicubic")
-    found = evaluate("bicubic", bicubic, stores, 4, [MODERN, CLASSIC], tmp_path / "s", 0, CPU)["protocols"]
-    for protocol, known in BICUBIC.items():
-        scores = found[protocol]["datasets"][name]
-        assert scores["psnr"] == pytest.approx(known[name][0], abs=0.005)
-        assert scores["ssim"] == pytest.approx(known[name][1], abs=0.0005)

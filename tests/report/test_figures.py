@@ -117,18 +117,14 @@ def history(*psnrs: float, loss: float = 0.1) -> list[dict]:
     ]
 
 
-def test_the_best_epoch_is_marked_and_named() -> None:
-    figure = training_curves({"SRCNN": history(25, 27, 26)})
-    marker = figure.axes[0].lines[0]
-    assert (list(marker.get_xdata()), list(marker.get_ydata())) == ([1], [27])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SRCNN: 27.00 dB at epoch 1"]
-
-
-def test_each_model_keeps_one_colour_in_both_panels() -> None:
-    figure = training_curves({f"m{i}": history(25, 27, 26) for i in range(8)})
-    quality = [line.get_color() for line in figure.axes[0].lines[1::2]]
-    assert quality == [line.get_color() for line in figure.axes[1].lines]
-    assert len(set(quality)) == 8
+def test_a_curve_has_one_colour_and_its_best_epoch_is_marked_and_named() -> None:
+    figure = training_curves({f"m{index}": history(25, 27, 26) for index in range(8)})
+    quality, loss = figure.axes
+    markers, lines = quality.lines[::2], quality.lines[1::2]
+    assert {(*marker.get_xdata(), *marker.get_ydata()) for marker in markers} == {(1, 27)}
+    assert figure.legends[0].get_texts()[0].get_text() == "m0: 27.00 dB at epoch 1"
+    assert [line.get_color() for line in lines] == [line.get_color() for line in loss.lines]
+    assert len({line.get_color() for line in lines}) == 8
 
 
 def test_epochs_without_validation_are_left_out_of_its_curve_only() -> None:
