@@ -135,7 +135,7 @@ def test_what_has_no_known_figures_is_said_to_be_unchecked(images: dict, scale: 
 
 @pytest.mark.usefixtures("photos_are_a_standard_set")
 def test_other_images_under_the_names_of_a_standard_set_are_refused() -> None:
-    assert "these are not the images that were published" in refusal(Store({**PHOTOS, "camera": PHOTOS["camera"] // 2}))
+    assert "fetch the images of photos again" in refusal(Store({**PHOTOS, "camera": PHOTOS["camera"] // 2}))
 
 
 def full_range(self: Protocol, image: np.ndarray) -> np.ndarray:

@@ -86,8 +86,10 @@ def check(stores: Mapping[str, PairStore], scale: int, protocols: Sequence[Proto
         images = [store.hr(name) for name in store.test]
         found = [] if standard is None else list(_readings(key, standard, images, scale, protocols))
         for reading in found:
-            if not reading.holds:  # the metrics read right on the own images
-                raise SrlabError(f"{key}: {reading}; these are not the images that were published: fetch them again")
+            if not reading.holds:
+                raise SrlabError(
+                    f"{key}: {reading}; the metrics read right on the own images: fetch the images of {key} again"
+                )
         if not found:
             checked.unchecked[key] = reason or f"no figure of {standard} is known at x{scale}"
             print(f"{key} is not checked against known figures: {checked.unchecked[key]}")

@@ -1,7 +1,6 @@
 """What is known of nearest and bicubic on standard sets, and on two images that every installation has."""
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -29,20 +28,16 @@ class Known:
     source: str
 
 
-def own_images(scale: int) -> Mapping[str, np.ndarray]:
+def own_images(scale: int) -> dict[str, np.ndarray]:
     """{name: uint8 (H, W, 3)} of a zone plate, whose fine rings show any fault of resampling, and of a photo's crop."""
-    side = SIDE // scale * scale
-    return {name: np.ascontiguousarray(image[:side, :side]) for name, image in _own().items()}
-
-
-@lru_cache
-def _own() -> dict[str, np.ndarray]:
-    astronaut = read_image(Path(str(files("skimage"))) / "data/astronaut.png")  # without scikit-image's own imports
     rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     phase = np.pi * (rows**2 + columns**2) / (2 * SIDE)  # a quarter of the sampling rate at the middle of an edge
     rings = [np.cos(phase + shift) for shift in (0.0, 2.0, 4.0)]  # each channel by itself: luma is not a channel
     plate = np.floor(127.5 + 100.0 * np.stack(rings, axis=2) + 0.5).astype(np.uint8)
-    return {ZONE_PLATE: plate, PHOTO: astronaut[60 : 60 + SIDE, 180 : 180 + SIDE]}
+    astronaut = read_image(Path(str(files("skimage"))) / "data/astronaut.png")  # without scikit-image's own imports
+    whole = {ZONE_PLATE: plate, PHOTO: astronaut[60 : 60 + SIDE, 180 : 180 + SIDE]}
+    side = SIDE // scale * scale
+    return {name: np.ascontiguousarray(image[:side, :side]) for name, image in whole.items()}
 
 
 def known_scales() -> list[int]:
