@@ -19,6 +19,7 @@ def main(cfg: DictConfig) -> None:
     from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published
     from srlab.report.page import comparison, curves, set_titles, shown_image, training_set_note, write_page
+    from srlab.report.repetitions import repetitions
     from srlab.report.table import rows, summary
 
     output = output_folder()
@@ -34,7 +35,8 @@ def main(cfg: DictConfig) -> None:
     protocol, crop_size = cfg.figure.protocol, cfg.figure.crop_size
     set_name, image = shown_image(cfg.datasets, Path(cfg.pairs), cfg.figure.figure_set, cfg.figure.figure_image)
     titles, sections = set_titles(manifests), [bursts.section(metrics, protocol)]
-    table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections)
+    groups = repetitions({"models": cfg.models, "gans": cfg.gans, "examples": cfg.examples}, cfg.seed)
+    table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections, groups)
     shown = [under(one, protocol) for one in metrics]
     hr = PairStore(Path(cfg.pairs, set_name)).hr(image)
     figures = {

@@ -10,7 +10,7 @@ import pytest
 
 from srlab.cli import main
 from srlab.evaluation.variants import Variant
-from srlab.report.protocols import SCALES, readings
+from srlab.report.protocols import readings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/audit.md"
@@ -36,7 +36,7 @@ def test_the_page_shows_what_the_command_prints(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(("protocol", "colour"), [("classic", "studio"), ("modern", "studio-float")])
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", (2, 3, 4))
 def test_the_pages_bicubic_rows_are_those_measured(scale: int, protocol: str, colour: str) -> None:
     variant = Variant("matlab", colour, border=True, luma_first=False)
     found = {one.set: one for one in readings() if (one.scale, one.variant) == (scale, variant)}

@@ -35,7 +35,7 @@ def choose(name: str) -> None:
     if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") not in texts.values():
         raise SrlabError(
             f"{PARAMS} holds settings of your own, which profile {name} would overwrite: commit them (`git commit "
-            f"{PARAMS}`: they are the profile {QUICK} then) or put them back (`git checkout {PARAMS}`), then run this again"
+            f"{PARAMS}` makes them the profile {QUICK}) or put them back (`git checkout {PARAMS}`), and run this again"
         )
     with replacing(PARAMS) as temporary:
         temporary.write_text(texts[name], encoding="utf-8")

@@ -38,7 +38,7 @@ def main() -> None:
     if not SUMMARY.exists():
         sys.exit("error: reports/summary.md is missing: run `make repro`")
     console = Console()
-    console.print(table_of(SUMMARY.read_text()))
+    console.print(table_of(SUMMARY.read_text("utf-8")))
     console.print("The whole page     reports/summary.md")
     console.print("The pictures       reports/figures/")
     console.print("Every run, curves  make ui")

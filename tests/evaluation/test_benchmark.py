@@ -1,7 +1,6 @@
-"""A method against test sets; and the literature's bicubic baselines, reproduced."""
+"""A method against test sets. (Published figures: `test_published_network.py`, `test_canary.py`.)"""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.classical.interpolation import Interpolation
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.benchmark import evaluate
@@ -38,15 +36,15 @@ class Store:
 
 
 class Copying:
-    """Nearest neighbour, and then what `spoil` makes of it."""
+    """Nearest neighbour, and then what `change` makes of it."""
 
     label = "Copying"
 
-    def __init__(self, spoil=lambda output: output) -> None:
-        self.spoil = spoil
+    def __init__(self, change=lambda output: output) -> None:
+        self.change = change
 
     def upscale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
-        return self.spoil(lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
+        return self.change(lr.repeat_interleave(scale, 2).repeat_interleave(scale, 3))
 
 
 @pytest.fixture
@@ -59,25 +57,18 @@ def run(stores: dict, folder: Path, method=None, num_samples: int = 1) -> dict:
     return evaluate("copying", method or Copying(), stores, 4, [MODERN, CLASSIC], folder / "samples", num_samples, CPU)
 
 
-def test_the_result_has_the_documented_keys(stores: dict, tmp_path: Path) -> None:
+def test_the_result_has_the_documented_keys_and_survives_strict_json(stores: dict, tmp_path: Path) -> None:
     result = run(stores, tmp_path)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
     protocols = result.pop("protocols")
     assert result == {"method": "copying", "label": "Copying", "scale": 4}
-    assert {name: found["protocol"] for name, found in protocols.items()} == {
+    assert {name: one["protocol"] for name, one in protocols.items()} == {
         "modern": str(MODERN),
         "classic": str(CLASSIC),
     }
-    for found in protocols.values():
-        assert {name: list(scores["images"]) for name, scores in found["datasets"].items()} == {
-            "colour": ["astronaut", "coffee"],
-            "grey": ["camera"],
-        }
-        assert all(set(scores) == {"psnr", "ssim", "images"} for scores in found["datasets"].values())
-
-
-def test_the_result_survives_strict_json(stores: dict, tmp_path: Path) -> None:
-    result = run(stores, tmp_path)
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    for one in protocols.values():
+        images = {name: list(scores["images"]) for name, scores in one["datasets"].items()}
+        assert images == {"colour": ["astronaut", "coffee"], "grey": ["camera"]}
 
 
 def test_a_score_equals_scikit_images_on_the_saved_png(stores: dict, tmp_path: Path) -> None:
@@ -99,23 +90,14 @@ def test_a_set_scores_the_mean_of_its_images(stores: dict, tmp_path: Path) -> No
         assert values[0] != values[1]
 
 
-FIRST, ALL = (
-    ["colour/astronaut.png", "grey/camera.png"],
-    ["colour/astronaut.png", "colour/coffee.png", "grey/camera.png"],
-)
-
-
-@pytest.mark.parametrize(("num_samples", "saved"), [(0, []), (1, FIRST), (9, ALL)])
-def test_the_first_samples_of_each_set_are_saved(stores: dict, tmp_path: Path, num_samples: int, saved: list) -> None:
-    run(stores, tmp_path, num_samples=num_samples)
-    found = sorted(str(path.relative_to(tmp_path / "samples")) for path in tmp_path.rglob("*.png"))
-    assert (found, (tmp_path / "samples").is_dir()) == (saved, True)
-
-
-def test_samples_of_an_earlier_run_are_gone(stores: dict, tmp_path: Path) -> None:
-    run(stores, tmp_path, num_samples=2)
-    run(stores, tmp_path, num_samples=1)
-    assert not (tmp_path / "samples/colour/coffee.png").exists()
+def test_the_first_samples_of_each_set_replace_those_of_an_earlier_run(stores: dict, tmp_path: Path) -> None:
+    for num_samples, coffee in ((9, True), (1, False)):
+        run(stores, tmp_path, num_samples=num_samples)
+        assert (tmp_path / "samples/colour/astronaut.png").exists()
+        assert (tmp_path / "samples/grey/camera.png").exists()
+        assert (tmp_path / "samples/colour/coffee.png").exists() == coffee
+    run(stores, tmp_path, num_samples=0)
+    assert list((tmp_path / "samples").iterdir()) == []
 
 
 def test_a_failed_run_leaves_the_earlier_samples(stores: dict, tmp_path: Path) -> None:
@@ -130,77 +112,31 @@ def test_output_outside_0_to_1_is_clipped(stores: dict, tmp_path: Path) -> None:
     assert np.asarray(Image.open(tmp_path / "samples/colour/astronaut.png")).min() == 255
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_output_that_is_not_finite_is_refused_by_name(stores: dict, tmp_path: Path, bad: float) -> None:
-    def spoil(output: torch.Tensor) -> torch.Tensor:
-        output[0, 0, 3, 3] = bad if output.shape[1] == 1 else 0.5
-        return output
-
-    with pytest.raises(SrlabError, match=r"copying on grey/camera: the output is not finite"):
-        run(stores, tmp_path, Copying(spoil))
+def infinite_on_grey(output: torch.Tensor) -> torch.Tensor:
+    output[0, 0, 3, 3] = float("inf") if output.shape[1] == 1 else 0.5
+    return output
 
 
-def test_output_of_the_wrong_size_is_refused_by_name(stores: dict, tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match=r"copying on colour/astronaut: the output is \(88, 119, 3\)"):
-        run(stores, tmp_path, Copying(lambda output: output[..., 1:]))
-
-
-def test_an_original_that_is_reproduced_exactly_is_refused_by_name(tmp_path: Path) -> None:
-    flat = {"flat": Store({"blank": np.full((40, 40, 3), 99, np.uint8)}, 4)}
-    with pytest.raises(SrlabError, match="copying on flat/blank: PSNR is inf: the output equals the original"):
-        run(flat, tmp_path)
-
-
-def test_an_image_too_small_to_score_is_refused_by_name(tmp_path: Path) -> None:
-    tiny = {"tiny": Store({"dot": data.astronaut()[:16, :40]}, 4)}
-    with pytest.raises(SrlabError, match="copying on tiny/dot: an image of 40x16 px is too small"):
-        run(tiny, tmp_path)
-
-
-def test_a_store_of_another_scale_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="double was made for x2, this run wants x4"):
-        run({"double": Store({"camera": data.camera()[..., None]}, 2)}, tmp_path)
-
-
-def test_a_store_without_test_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="empty has no test images"):
-        run({"empty": Store({}, 4)}, tmp_path)
-
-
-def test_a_network_is_moved_to_the_device(stores: dict, tmp_path: Path) -> None:
-    class Movable(Copying):
-        device = None
-
-        def to(self, device: torch.device) -> None:
-            self.device = device
-
-    method = Movable()
-    run(stores, tmp_path, method)
-    assert method.device == CPU
-
-
-# x4 bicubic through the whole of `evaluate`. Modern: measured by others, who enlarge with rounding after each pass as
-# MATLAB does on 8-bit images (0.0015 dB below ours, which rounds once). Classic: the tables of A+, VDSR, DRCN; theirs
-# resize luma that is not rounded in between, ours 8-bit RGB, as a user's images are: 0.007 dB less on Set14 than their
-# 26.00 (the canary goes their way).
-BICUBIC = {
-    "modern": {"Set5": (28.429, 0.8111), "Set14": (26.088, 0.7048), "BSD100": (25.961, 0.6681)},
-    "classic": {"Set5": (28.42, 0.8104), "Set14": (25.993, 0.7027), "BSD100": (25.96, 0.6675)},
+FLAT = {"flat": Store({"blank": np.full((40, 40, 3), 99, np.uint8)}, 4)}
+TINY = {"tiny": Store({"dot": data.astronaut()[:16, :40]}, 4)}
+REFUSED = {  # stores (None: those of the fixture), method, message
+    "not finite": (None, Copying(infinite_on_grey), "copying on grey/camera: the output is not finite"),
+    "size": (None, Copying(lambda x: x[..., 1:]), r"copying on colour/astronaut: the output is \(88, 119, 3\)"),
+    "equal": (FLAT, Copying(), "copying on flat/blank: PSNR is inf: the output equals the original"),
+    "too small": (TINY, Copying(), "copying on tiny/dot: an image of 40x16 px is too small"),
+    "scale": ({"double": Store({"a": data.coffee()}, 2)}, Copying(), "double was made for x2, this run wants x4"),
+    "empty": ({"empty": Store({}, 4)}, Copying(), "empty has no test images"),
 }
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("name", ["Set5", "Set14", "BSD100"])
-def test_bicubic_scores_what_is_published_for_each_era(name: str, tmp_path: Path) -> None:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5, Set14 and BSD100")
-    paths = sorted((Path(root) / name).glob("*.png"))
-    assert paths, f"no images in {name}"
-    stores = {name: Store({path.stem: np.atleast_3d(np.asarray(Image.open(path))) for path in paths}, 4)}
-    bicubic = Interpolation("bicubic", "Bicubic")
-    found = evaluate("bicubic", bicubic, stores, 4, [MODERN, CLASSIC], tmp_path / "s", 0, CPU)["protocols"]
-    for protocol, known in BICUBIC.items():
-        scores = found[protocol]["datasets"][name]
-        assert scores["psnr"] == pytest.approx(known[name][0], abs=0.005)
-        assert scores["ssim"] == pytest.approx(known[name][1], abs=0.0005)
+@pytest.mark.parametrize(("wrong", "method", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_scored_is_refused_by_name(stores: dict, tmp_path: Path, wrong, method, message: str) -> None:
+    with pytest.raises(SrlabError, match=message):
+        run(wrong or stores, tmp_path, method)
+
+
+def test_a_network_is_moved_to_the_device(stores: dict, tmp_path: Path) -> None:
+    method, devices = Copying(), []
+    setattr(method, "to", devices.append)  # noqa: B010
+    run(stores, tmp_path, method)
+    assert devices == [CPU]

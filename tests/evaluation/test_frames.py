@@ -1,11 +1,11 @@
-"""The comparison of one frame with several."""
+"""One frame against several."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from eras import MODERN
 from PIL import Image
 from skimage.data import astronaut
@@ -13,11 +13,12 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from srlab.classical.burst import Burst
 from srlab.classical.ibp import IBP
+from srlab.classical.interpolation import Interpolation
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
-from srlab.evaluation.frames import compare, rows, set_scores
+from srlab.evaluation.frames import frame_scores, score_frames
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
@@ -28,10 +29,8 @@ BURST = Burst(4, 0, 4, 1.2, 1.0)
 IMAGES = {"face": astronaut()[:96, 160:288], "flag": astronaut()[300:396, 0:96, :1]}
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
-    folder = tmp_path_factory.mktemp("store")
-    for name, image in IMAGES.items():
+def packed(images: dict[str, np.ndarray], folder: Path) -> PairStore:
+    for name, image in images.items():
         write_png(folder / "in" / f"{name}.png", image)
     fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
     index = build_index(read_json(folder / "images/manifest.json"), "test", 0, 1, seed=0)
@@ -40,81 +39,64 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
 
 
 @pytest.fixture(scope="module")
-def compared(store: PairStore, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
-    folder = tmp_path_factory.mktemp("out") / "frames"
-    return compare({"ibp": IBP(Bicubic(4), "IBP", 20, "bicubic")}, {"heldout": store}, BURST, MODERN, folder), folder
+def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What bicubic and IBP score on a burst of both images; their pictures lie in scored["folder"]/<method>."""
+    store, folder = packed(IMAGES, tmp_path_factory.mktemp("store")), tmp_path_factory.mktemp("out")
+    methods = {"bicubic": Interpolation("bicubic"), "ibp": IBP(Bicubic(4), "IBP", 20, "bicubic")}
+    found: dict[str, Any] = {
+        name: score_frames(name, method, {"heldout": store}, BURST, [MODERN], folder / name)
+        for name, method in methods.items()
+    }
+    return found | {"folder": folder}
 
 
-def test_bicubic_of_one_frame_comes_first_then_each_method_with_one_and_with_all(compared: tuple[dict, Path]) -> None:
-    results = compared[0]["results"]
-    assert [(one["method"], one["label"], one["frames"]) for one in results] == [
-        ("bicubic", "Bicubic", 1),
-        ("ibp", "IBP", 1),
-        ("ibp", "IBP", 4),
-    ]
-    assert all(list(one["datasets"]["heldout"]["images"]) == ["face", "flag"] for one in results)
+def of(scored: dict[str, Any], method: str, count: str) -> dict[str, Any]:
+    return scored[method]["frames"]["protocols"]["modern"][count]["heldout"]
 
 
-def test_it_says_under_what_conditions(compared: tuple[dict, Path]) -> None:
-    scores, _ = compared
-    assert scores["protocol"] == str(MODERN)
-    assert (scores["scale"], scores["burst"]) == (4, {"num": 4, "sigma": 1.2, "noise": 1.0})
-    assert "known" in scores["registration"]
+def test_a_method_is_scored_with_one_frame_and_with_all_where_it_can(scored: dict[str, Any]) -> None:
+    assert list(scored["bicubic"]["frames"]["protocols"]["modern"]) == ["1"]
+    assert list(scored["ibp"]["frames"]["protocols"]["modern"]) == ["1", "4"]
+    assert list(of(scored, "ibp", "4")["images"]) == ["face", "flag"]
+    assert scored["ibp"]["frames"]["burst"] == {"num": 4, "sigma": 1.2, "noise": 1.0}
+    assert json.loads(json.dumps(scored["ibp"])) == scored["ibp"]
+
+
+def test_without_a_burst_nothing_is_scored_or_written(tmp_path: Path) -> None:
+    assert score_frames("espcn", Interpolation("bicubic"), {}, None, [MODERN], tmp_path / "frames") == {}
+    assert not (tmp_path / "frames").exists()
 
 
 def test_an_image_that_comes_back_as_it_was_is_refused_by_name(tmp_path: Path) -> None:
     """Its PSNR is infinite, which JSON cannot hold."""
-    write_png(tmp_path / "in" / "white.png", np.full((48, 48, 3), 255, dtype=np.uint8))
-    fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "images", 16)
-    index = build_index(read_json(tmp_path / "images/manifest.json"), "test", 0, 1, seed=0)
-    pack(tmp_path / "images", index, Bicubic(4), tmp_path / "pairs", 16)
-    silent = Burst(4, 0, 4, 1.2, 0.0)
+    white, burst = packed({"white": np.full((48, 48, 3), 255, dtype=np.uint8)}, tmp_path), Burst(4, 0, 4, 1.2, 0.0)
     with pytest.raises(SrlabError, match=r"^bicubic of 1 frames on flat/white: PSNR is inf: the output equals"):
-        compare({}, {"flat": PairStore(tmp_path / "pairs")}, silent, MODERN, tmp_path / "frames")
+        score_frames("bicubic", Interpolation("bicubic"), {"flat": white}, burst, [MODERN], tmp_path / "frames")
     assert not (tmp_path / "frames").exists()
 
 
-def test_the_file_holds_what_is_returned(compared: tuple[dict, Path]) -> None:
-    scores, folder = compared
-    assert json.loads((folder / "scores.json").read_text()) == scores
+def test_more_frames_score_higher(scored: dict[str, Any]) -> None:
+    assert of(scored, "bicubic", "1")["psnr"] < of(scored, "ibp", "1")["psnr"] < of(scored, "ibp", "4")["psnr"]
 
 
-def test_more_frames_score_higher(compared: tuple[dict, Path]) -> None:
-    bicubic, one, four = (row["psnr"] for row in rows(compared[0]))
-    assert bicubic < one < four
-
-
-def test_scores_are_those_of_a_grey_image_by_scikit_image(compared: tuple[dict, Path]) -> None:
+def test_scores_are_those_of_a_grey_image_by_scikit_image(scored: dict[str, Any]) -> None:
     hr = IMAGES["flag"]
     first = BURST("flag", hr)[0]
     enlarged = to_uint8(imresize(first.lr, scale=4).clamp(0, 1)[0].permute(1, 2, 0).double()).numpy()
     # a grey image counts as RGB there, whose luma has the studio range: 219 levels from black to white
     expected = peak_signal_noise_ratio(hr[4:-4, 4:-4], enlarged[4:-4, 4:-4], data_range=255 * 255 / 219)
-    found = compared[0]["results"][0]["datasets"]["heldout"]["images"]["flag"]["psnr"]
-    assert found == pytest.approx(expected, abs=1e-9)  # float64
+    assert of(scored, "bicubic", "1")["images"]["flag"]["psnr"] == pytest.approx(expected, abs=1e-9)  # float64
 
 
-def test_means_are_over_images(compared: tuple[dict, Path]) -> None:
-    for one in compared[0]["results"]:
-        of_set = one["datasets"]["heldout"]
-        for key in ("psnr", "ssim"):
-            assert of_set[key] == pytest.approx(np.mean([image[key] for image in of_set["images"].values()]))
-
-
-def test_the_first_image_of_a_set_is_kept_as_pictures(compared: tuple[dict, Path]) -> None:
-    folder = compared[1] / "heldout" / "face"
-    assert sorted(path.name for path in folder.iterdir()) == ["bicubic_1.png", "ibp_1.png", "ibp_4.png", "original.png"]
+def test_the_first_image_of_a_set_is_kept_as_pictures(scored: dict[str, Any]) -> None:
+    folder = scored["folder"] / "ibp" / "heldout" / "face"
+    assert sorted(path.name for path in folder.iterdir()) == ["1.png", "4.png", "original.png"]
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "original.png")), IMAGES["face"])
-    assert not (compared[1] / "heldout" / "flag").exists()
+    assert not (scored["folder"] / "ibp/heldout/flag").exists()
 
 
-def test_the_tracker_gets_one_number_per_set_method_and_count(compared: tuple[dict, Path]) -> None:
-    found = set_scores(compared[0])
-    assert len(found) == 6
-    assert found["frames/heldout/ibp_4/psnr"] == compared[0]["results"][2]["datasets"]["heldout"]["psnr"]
-
-
-def test_the_image_of_a_name_has_the_same_noise_again(store: PairStore) -> None:
-    hr = np.array(store.hr("face"))
-    for one, other in zip(BURST("face", hr), BURST("face", hr), strict=True):
-        assert torch.equal(one.lr, other.lr)
+def test_the_tracker_gets_one_number_per_set_and_count(scored: dict[str, Any]) -> None:
+    found = frame_scores(scored["ibp"])
+    assert found["frames/4/heldout/psnr"] == of(scored, "ibp", "4")["psnr"]
+    assert len(found) == 4
+    assert frame_scores({}) == {}

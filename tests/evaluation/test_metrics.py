@@ -30,20 +30,17 @@ def scikit_ssim(first: np.ndarray, second: np.ndarray) -> float:
     return float(full[5:-5, 5:-5].mean())
 
 
-@pytest.mark.parametrize("offset", [0.5, 0.1, 1 / 255])
-def test_psnr_of_a_constant_offset_is_minus_20_log10_of_it(offset: float) -> None:
+def test_psnr_of_a_constant_offset_is_minus_20_log10_of_it() -> None:
     hr = noise(0, 1, 1, 20, 30)
-    assert psnr(hr + offset, hr, 4).item() == pytest.approx(-20 * math.log10(offset), abs=EXACT)
+    assert psnr(hr + 1 / 255, hr, 4).item() == pytest.approx(20 * math.log10(255), abs=EXACT)
+    assert psnr(hr, hr, 0).item() == math.inf
 
 
-def test_psnr_equals_scikit_images_on_an_image_of_several_strips() -> None:
-    sr, hr = noise(7, 1, 1, 300, 400), noise(8, 1, 1, 300, 400)
-    expected = peak_signal_noise_ratio(hr[0, 0].numpy(), sr[0, 0].numpy(), data_range=1.0)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_psnr_equals_scikit_images_on_an_image_of_several_strips(channels: int) -> None:
+    sr, hr = noise(7, 1, channels, 300, 400), noise(8, 1, channels, 300, 400)
+    expected = peak_signal_noise_ratio(hr.numpy(), sr.numpy(), data_range=1.0)  # over all channels
     assert psnr(sr, hr, 0).item() == pytest.approx(expected, abs=EXACT)
-
-
-def test_psnr_of_identical_images_is_infinite() -> None:
-    assert psnr(noise(0, 2, 1, 20, 20), noise(0, 2, 1, 20, 20), 0).tolist() == [math.inf, math.inf]
 
 
 def test_psnr_is_taken_per_image_and_not_over_the_batch() -> None:
@@ -53,10 +50,9 @@ def test_psnr_is_taken_per_image_and_not_over_the_batch() -> None:
     assert psnr(sr, hr, 0).tolist() == pytest.approx([20.0, 60.0], abs=1e-5)
 
 
-@pytest.mark.parametrize("photo", ["camera", "coins"])
 @pytest.mark.parametrize("border", [0, 4])
-def test_ssim_equals_scikit_image_on_photos(photo: str, border: int) -> None:
-    hr = getattr(data, photo)()[:201, :150] / 255
+def test_ssim_equals_scikit_image_on_a_photo(border: int) -> None:
+    hr = data.camera()[:201, :150] / 255
     sr = np.clip(hr + np.random.default_rng(0).normal(0, 0.05, hr.shape), 0, 1)
     inside = (slice(border, hr.shape[0] - border), slice(border, hr.shape[1] - border))
     ours = ssim(torch.from_numpy(sr)[None, None], torch.from_numpy(hr)[None, None], border).item()
@@ -74,49 +70,22 @@ def test_ssim_of_identical_black_images_is_one() -> None:
     assert ssim(black, black, 0).item() == 1.0  # exact: numerator and denominator are the same product
 
 
-def test_each_image_of_a_batch_scores_as_it_does_alone() -> None:
-    sr, hr = noise(1, 3, 1, 24, 19), noise(2, 3, 1, 24, 19)
-    for metric in (psnr, ssim):
-        alone = [metric(sr[i : i + 1], hr[i : i + 1], 2).item() for i in range(3)]
-        assert metric(sr, hr, 2).tolist() == pytest.approx(alone, abs=EXACT)
-
-
 @settings(deadline=None, max_examples=25)  # no timing in tests: the machine may be busy
-@given(st.integers(0, 10**6), st.integers(11, 30), st.integers(11, 30))
-def test_metrics_are_symmetric(seed: int, height: int, width: int) -> None:
-    sr, hr = noise(seed, 1, 1, height, width), noise(seed + 1, 1, 1, height, width)
-    for metric in (psnr, ssim):
-        assert metric(sr, hr, 0).item() == pytest.approx(metric(hr, sr, 0).item(), abs=EXACT)
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from(["top", "bottom", "left", "right"]))
-def test_nothing_in_the_border_counts(seed: int, border: int, side: str) -> None:
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 3))
+def test_nothing_in_the_border_counts_and_the_first_pixel_inside_does(seed: int, border: int, turns: int) -> None:
     sr, hr = noise(seed, 1, 1, 30, 27), noise(seed + 1, 1, 1, 30, 27)
-    painted = sr.clone()
-    strip = {
-        "top": (..., slice(0, border), slice(None)),
-        "bottom": (..., slice(30 - border, 30), slice(None)),
-        "left": (..., slice(0, border)),
-        "right": (..., slice(27 - border, 27)),
-    }[side]
-    painted[strip] = 1 - painted[strip]
+    painted = sr.rot90(turns, (2, 3)).clone()
+    painted[..., :border, :] = 1 - painted[..., :border, :]  # one of the four sides
+    painted = painted.rot90(-turns, (2, 3)).contiguous()
     for metric in (psnr, ssim):
         assert metric(painted, hr, border).item() == metric(sr, hr, border).item()  # the same pixels: the same bits
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 10**6), st.integers(1, 6))
-def test_the_first_pixel_inside_the_border_counts(seed: int, border: int) -> None:
-    sr, hr = noise(seed, 1, 1, 30, 27), noise(seed + 1, 1, 1, 30, 27)
-    painted = sr.clone()
     painted[..., border, border] += 2  # at least 1 from hr, and sr at most 1: both lie in [0, 1]
     assert psnr(painted, hr, border) < psnr(sr, hr, border)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**6), st.integers(0, 3), st.booleans())
-def test_turning_and_flipping_both_images_changes_no_score(seed: int, turns: int, flip: bool) -> None:
+def test_turning_flipping_and_swapping_the_images_changes_no_score(seed: int, turns: int, flip: bool) -> None:
     sr, hr = noise(seed, 1, 1, 25, 21), noise(seed + 1, 1, 1, 25, 21)
 
     def moved(image: torch.Tensor) -> torch.Tensor:
@@ -124,7 +93,7 @@ def test_turning_and_flipping_both_images_changes_no_score(seed: int, turns: int
         return image.flip(2) if flip else image
 
     for metric in (psnr, ssim):
-        assert metric(moved(sr), moved(hr), 3).item() == pytest.approx(metric(sr, hr, 3).item(), abs=EXACT)
+        assert metric(moved(hr), moved(sr), 3).item() == pytest.approx(metric(sr, hr, 3).item(), abs=EXACT)
 
 
 def test_float32_images_are_scored_in_float64() -> None:
@@ -150,12 +119,6 @@ def test_images_of_different_shapes_are_refused(metric) -> None:
 def test_ssim_refuses_colour() -> None:
     with pytest.raises(SrlabError, match="luma"):
         ssim(noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20), 0)
-
-
-def test_psnr_of_colour_is_that_of_the_error_over_all_channels() -> None:
-    sr, hr = noise(0, 1, 3, 20, 20), noise(1, 1, 3, 20, 20)
-    expected = peak_signal_noise_ratio(hr.numpy(), sr.numpy(), data_range=1.0)
-    assert psnr(sr, hr, 0).item() == pytest.approx(expected, abs=EXACT)
 
 
 def test_ssim_equals_kornias_over_several_strips_and_images() -> None:

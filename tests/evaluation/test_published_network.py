@@ -31,13 +31,8 @@ def test_rlfn_has_its_published_figures_on_set5(tmp_path: Path) -> None:
     if not weights.exists():
         pytest.skip(f"{weights} is not there: get model_zoo/rlfn_x4.pth of bytedance/RLFN")
     fetch_images(Folder(str(Path(root, "Set5")), None), tmp_path / "images", 16)
-    pack(
-        tmp_path / "images",
-        build_index(read_json(tmp_path / "images/manifest.json"), "test", 0, 1, seed=0),
-        Bicubic(4),
-        tmp_path / "pairs",
-        16,
-    )
+    index = build_index(read_json(tmp_path / "images/manifest.json"), "test", 0, 1, seed=0)
+    pack(tmp_path / "images", index, Bicubic(4), tmp_path / "pairs", 16)
     stores = {"Set5": PairStore(tmp_path / "pairs")}
     assert check(stores, 4, [MODERN, CLASSIC]).unchecked == {}
     arguments = {"scale": 4, "num_features": 52, "attention_features": 16}

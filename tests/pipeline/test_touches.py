@@ -23,10 +23,10 @@ class Plain(Network):
 
     def __init__(self, scale: int, width: int) -> None:
         super().__init__(scale, channels=1)
-        self.body = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, scale**2, 3, padding=1))
+        self.first, self.last = nn.Conv2d(1, width, 3, padding=1), nn.Conv2d(width, scale**2, 3, padding=1)
 
     def forward(self, lr: Tensor) -> Tensor:
-        return nn.functional.pixel_shuffle(self.body(lr), self.scale)
+        return nn.functional.pixel_shuffle(self.last(self.first(lr).relu()), self.scale)
 ''',
     "conf/model/plain.yaml": """\
 defaults: [/base/network@_here_, _self_]

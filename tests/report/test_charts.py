@@ -39,12 +39,15 @@ def test_every_point_off_the_front_is_beaten_by_one_on_it(points: list[tuple[int
         assert beaten == (index not in front)
 
 
-def test_every_method_is_a_labelled_point() -> None:
+def test_every_method_is_a_labelled_point_and_the_front_is_drawn_with_bold_labels() -> None:
     figure = quality_and_time(METRICS, COSTS, "Set5")
-    points = {tuple(point) for group in figure.axes[0].collections for point in group.get_offsets().tolist()}
+    (axes,) = figure.axes
+    points = {tuple(point) for group in axes.collections for point in group.get_offsets().tolist()}
     assert points == {(time, psnr) for _, psnr, time in METHODS.values()}
     assert sorted(texts(figure)) == sorted(METHODS)
-    assert figure.axes[0].get_xscale() == "log"
+    assert axes.get_xscale() == "log"
+    assert axes.lines[0].get_xydata().tolist() == [[5.0, 28.42], [1000.0, 30.28]]
+    assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"Bicubic", "A+"}
 
 
 @pytest.mark.parametrize("busy", [["A+"], list(METHODS)], ids=["one", "all"])
@@ -58,13 +61,6 @@ def test_points_have_short_names_that_tell_them_apart() -> None:
     methods = [one(label, "Learning", 28.0 + index) for index, label in enumerate(labels)]
     figure = quality_and_time(methods, {each["method"]: {"ms_per_megapixel": 7.0} for each in methods}, "Set5")
     assert sorted(texts(figure)) == ["A+", "SRGAN", "SRGAN (alpha 0.5)", "VDSR"]
-
-
-def test_the_front_is_drawn_and_its_labels_are_bold() -> None:
-    figure = quality_and_time(METRICS, COSTS, "Set5")
-    assert figure.axes[0].lines[0].get_xydata().tolist() == [[5.0, 28.42], [1000.0, 30.28]]
-    bold = {text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"}
-    assert bold == {"Bicubic", "A+"}
 
 
 def test_labels_of_equal_points_do_not_cover_each_other() -> None:
@@ -90,12 +86,10 @@ def test_the_tree_groups_methods_by_branch_in_their_order() -> None:
 
 @pytest.mark.parametrize("metrics", [METRICS, METRICS[:1]], ids=["several", "one alone"])
 def test_the_tree_gives_each_figure_and_the_best_in_bold(metrics: list) -> None:
-    figure = family_tree(metrics, "Set5")
-    figures = {text.get_text(): text.get_weight() for text in figure.axes[0].texts if text.get_text()[0].isdigit()}
-    best = max(one["datasets"]["Set5"]["psnr"] for one in metrics)
-    assert figures == {
-        f"{one['datasets']['Set5']['psnr']:.2f}": "bold" if one["datasets"]["Set5"]["psnr"] == best else "normal"
-        for one in metrics
+    texts = family_tree(metrics, "Set5").axes[0].texts
+    psnrs = [one["datasets"]["Set5"]["psnr"] for one in metrics]
+    assert {text.get_text(): text.get_weight() for text in texts if text.get_text()[0].isdigit()} == {
+        f"{psnr:.2f}": "bold" if psnr == max(psnrs) else "normal" for psnr in psnrs
     }
 
 

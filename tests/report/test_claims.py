@@ -33,25 +33,11 @@ def test_digits_stay_as_printed(tmp_path: Path) -> None:
     assert read_claims(tmp_path / "t.csv") == [Claim("Set5", "a", "A", "psnr", "30.10")]
 
 
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("SRCNN (ours)", "srcnn"),
-        ("A+", "aplus"),
-        ("SRGAN-VGG54", "srgan"),
-        ("SelfEx", "selfexsr"),
-        ("SelfExSR [12]", "selfexsr"),
-        ("CSCN", "scn"),
-        ("My Net 2", "mynet2"),
-    ],
-)
-def test_methods_are_known_by_any_spelling(text: str, key: str) -> None:
-    assert method_key(text) == key
-
-
-@pytest.mark.parametrize("text", ["BSD100", "b100", "BSDS 100", "bsd-100 (100 images)"])
-def test_sets_are_known_by_any_spelling(text: str) -> None:
-    assert set_name(text) == "BSD100"
+def test_methods_and_sets_are_known_by_any_spelling() -> None:
+    keys = {"SRCNN (ours)": "srcnn", "A+": "aplus", "SRGAN-VGG54": "srgan", "SelfExSR [12]": "selfexsr"}
+    keys |= {"SelfEx": "selfexsr", "CSCN": "scn", "My Net 2": "mynet2"}
+    assert {text: method_key(text) for text in keys} == keys
+    assert {set_name(text) for text in ("BSD100", "b100", "BSDS 100", "bsd-100 (100 images)")} == {"BSD100"}
 
 
 @pytest.mark.parametrize(
@@ -70,11 +56,8 @@ def test_what_is_no_table_of_figures_is_refused(tmp_path: Path, name: str, conte
         read_claims(tmp_path / name)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_unknown_set_are_named(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match=r"nowhere\.csv cannot be read"):
         read_claims(tmp_path / "nowhere.csv")
-
-
-def test_an_unknown_set_is_refused() -> None:
     with pytest.raises(SrlabError, match="set 'Manga' is unknown: use one of Set5"):
         claim("Manga", "bicubic", "psnr", "25.00")

@@ -26,13 +26,6 @@ def selection(tmp_path_factory: pytest.TempPathFactory) -> Selection:
     return select(Folder(str(folder), None).files(), 6, criteria, Weights(1, 1, 0, 1, 1, 1), 0, 1)
 
 
-@pytest.fixture(scope="module")
-def sheet(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sheet")
-    write_data_sheet(selection, "pool", folder)
-    return folder
-
-
 def test_the_page_counts_each_candidate_once(selection: Selection) -> None:
     lines = [line for line in selection_page(selection, "pool").splitlines() if line.startswith("|")]
     rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines[2:]]  # without heading and rule
@@ -41,26 +34,19 @@ def test_the_page_counts_each_candidate_once(selection: Selection) -> None:
     assert (found["unreadable"], found["grey"], found["side"], found["chosen"]) == (1, 2, 1, 6)
 
 
-def test_the_page_names_the_unreadable(selection: Selection) -> None:
-    assert "broken.png" in selection_page(selection, "pool")
-
-
-def test_the_page_says_when_too_few_qualify(selection: Selection) -> None:
-    short = Selection(**{**vars(selection), "wanted": 3000})
+def test_the_page_names_the_unreadable_and_says_when_too_few_qualify(selection: Selection) -> None:
+    page, short = selection_page(selection, "pool"), Selection(**{**vars(selection), "wanted": 3000})
+    assert "broken.png" in page
+    assert "were wanted" not in page
     assert "3000 were wanted" in selection_page(short, "pool")
-    assert "were wanted" not in selection_page(selection, "pool")
 
 
-def test_every_measure_has_a_histogram_with_its_threshold(selection: Selection) -> None:
+def test_every_measure_has_a_histogram_of_all_readable_candidates_with_its_threshold(selection: Selection) -> None:
     *measures, score = criteria_figure(selection).axes
     lines = {axes.get_title(loc="left"): np.asarray(axes.lines[0].get_xdata())[0] for axes in measures}
-    assert lines["shorter side (px)"] == 32
-    assert lines["colourfulness"] == 5
+    assert (lines["shorter side (px)"], lines["colourfulness"]) == (32, 5)
     assert (len(lines), len(score.lines)) == (7, 0)
-
-
-def test_every_readable_candidate_is_in_each_histogram(selection: Selection) -> None:
-    for axes in criteria_figure(selection).axes[:-1]:
+    for axes in measures:
         assert sum(bar.get_height() for bars in axes.containers for bar in bars) == 13
 
 
@@ -79,28 +65,24 @@ def test_a_sheet_shows_files_that_cannot_be_read_as_words(tmp_path: Path) -> Non
     assert np.asarray(sheet).min() < 255
 
 
-def test_the_sheet_of_one_selection_is_the_same_bytes_again(selection: Selection, sheet: Path, tmp_path: Path) -> None:
-    write_data_sheet(selection, "pool", tmp_path)
-    files = sorted(path.name for path in sheet.iterdir())
-    assert files == ["best_worst.png", "criteria.png", "dropped.png", "selection.md"]
-    assert all((sheet / name).read_bytes() == (tmp_path / name).read_bytes() for name in files)
-
-
-def test_a_page_links_to_pictures_that_exist(sheet: Path) -> None:
-    linked = [part.split(")")[0] for part in (sheet / "selection.md").read_text().split("](")[1:]]
-    assert len(linked) == 3
-    assert all((sheet / name).is_file() for name in linked)
+def test_a_sheet_links_to_pictures_that_exist_and_is_the_same_bytes_again(selection: Selection, tmp_path: Path) -> None:
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        write_data_sheet(selection, "pool", folder)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "other").iterdir()}
+    linked = [part.split(")")[0] for part in files["selection.md"].decode().split("](")[1:]]
+    assert (
+        {*linked, "selection.md"} == files.keys() == {"best_worst.png", "criteria.png", "dropped.png", "selection.md"}
+    )
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_threshold_of_nought_is_not_drawn_on_a_logarithmic_axis(selection: Selection) -> None:
+def test_a_threshold_of_zero_is_not_drawn_on_a_logarithmic_axis(selection: Selection) -> None:
     lenient = Selection(**{**vars(selection), "criteria": Criteria(0, 0, 0, 1, 1, 0, 0, 6)})
     figure = criteria_figure(lenient)
     figure.draw_without_rendering()
-    assert [axes.get_title(loc="left") for axes in figure.axes[:-1] if not axes.lines] == [
-        "shorter side (px)",
-        "sharpness",
-    ]
+    bare = [axes.get_title(loc="left") for axes in figure.axes[:-1] if not axes.lines]
+    assert bare == ["shorter side (px)", "sharpness"]
 
 
 def test_a_set_used_as_it_is_says_so(selection: Selection, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from skimage import data
 
 from srlab.errors import SrlabError
-from srlab.report.figures import comparison_figure, detail_window, training_curves
+from srlab.report.figures import Crop, comparison_figure, detail_window, training_curves
 
 
 def textured(height: int, width: int, row: int, column: int, size: int) -> np.ndarray:
@@ -27,9 +27,15 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def samples(hr: np.ndarray, num: int) -> tuple[dict, dict]:
+HR = data.astronaut()[:96, :128]
+CROP = (8, 16, 32)
+
+
+def compared(num: int, hr: np.ndarray = HR, crop: Crop = CROP) -> Figure:
+    """The comparison of `num` methods, each of which gives the original."""
     labels = [f"Method {index} (4 blocks, 32 channels)" for index in range(num)]
-    return dict.fromkeys(labels, hr), {label: {"psnr": 25 + index, "ssim": 0.7} for index, label in enumerate(labels)}
+    scores = {label: {"psnr": 25 + index, "ssim": 0.7} for index, label in enumerate(labels)}
+    return comparison_figure(hr, dict.fromkeys(labels, hr), scores, crop)
 
 
 @settings(deadline=None)  # no timing in tests: the machine may be busy
@@ -56,8 +62,7 @@ def test_any_window_that_fits_lies_inside(height: int, width: int, draw) -> None
     size = draw.draw(st.integers(1, min(height, width)))
     image = np.random.default_rng(height * 41 + width).integers(0, 256, (height, width, 3)).astype(np.uint8)
     y, x, _ = detail_window(image, size)
-    assert 0 <= y <= height - size
-    assert 0 <= x <= width - size
+    assert (0 <= y <= height - size) and (0 <= x <= width - size)
 
 
 def test_a_window_that_does_not_fit_is_refused() -> None:
@@ -65,84 +70,44 @@ def test_a_window_that_does_not_fit_is_refused() -> None:
         detail_window(np.zeros((20, 40, 3), np.uint8), 30)
 
 
-@pytest.mark.parametrize("num", [1, 4, 8])
-def test_every_method_has_a_tile_with_the_crop_and_its_scores(num: int) -> None:
-    hr = data.astronaut()[:96, :128]
-    methods, scores = samples(hr, num)
-    figure = comparison_figure(hr, methods, scores, (8, 16, 32))
-    tiles = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[1:]]
-    assert len(tiles) == num + 1
-    for tile in tiles:
-        np.testing.assert_array_equal(tile, hr[8:40, 16:48])
-    assert [text for text in texts(figure) if "dB" in text] == [f"{25 + i:.2f} dB / 0.7000" for i in range(num)]
+def test_every_method_has_a_tile_with_the_crop_and_its_scores() -> None:
+    figure = compared(4)
+    assert len(figure.axes) == 1 + 1 + 4  # the whole image, and the crop of the original and of each output
+    for axes in figure.axes[1:]:
+        np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), HR[8:40, 16:48])
+        assert axes.images[0].get_interpolation() == "nearest"  # smoothing would hide what is compared
+    assert [text for text in texts(figure) if "dB" in text] == [f"{25 + i:.2f} dB / 0.7000" for i in range(4)]
+    assert figure.axes[0].patches[-1].get_bbox().bounds == (15.5, 7.5, 32, 32)  # pixel centres are whole numbers
 
 
-@pytest.mark.parametrize("num", [1, 4, 8])
-@pytest.mark.parametrize("shape", [(96, 128), (128, 96), (40, 160)])
+@pytest.mark.parametrize(("num", "shape"), [(1, (40, 160)), (4, (128, 96)), (8, (96, 128)), (20, (96, 128))])
 def test_no_text_leaves_the_figure_or_meets_another(num: int, shape: tuple[int, int]) -> None:
-    hr = data.astronaut()[: shape[0], : shape[1]]
-    figure = comparison_figure(hr, *samples(hr, num))
+    figure = compared(num, data.astronaut()[: shape[0], : shape[1]])
     figure.savefig(io.BytesIO())
     boxes = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
     boxes += [axes.get_window_extent() for axes in figure.axes]
     for index, box in enumerate(boxes):
-        assert figure.bbox.x0 <= box.x0
-        assert box.x1 <= figure.bbox.x1
-        assert figure.bbox.y0 <= box.y0
-        assert box.y1 <= figure.bbox.y1
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1
         for other in boxes[index + 1 :]:
             assert not box.padded(-1.5).overlaps(other)  # lines of one caption may touch by a descender's pixel
 
 
-def test_the_crop_is_marked_on_the_original() -> None:
-    hr = data.astronaut()[:96, :128]
-    figure = comparison_figure(hr, *samples(hr, 1), (8, 16, 32))
-    frame = figure.axes[0].patches[-1]
-    assert frame.get_bbox().bounds == (15.5, 7.5, 32, 32)  # pixel centres are whole numbers
-
-
-def test_crops_are_enlarged_by_pixel_replication() -> None:
-    hr = data.astronaut()[:96, :128]
-    figure = comparison_figure(hr, *samples(hr, 2))
-    assert {axes.images[0].get_interpolation() for axes in figure.axes} == {"nearest"}
-
-
 def test_the_best_psnr_is_bold() -> None:
-    hr = data.astronaut()[:96, :128]
-    figure = comparison_figure(
-        hr, {"a": hr, "b": hr}, {"a": {"psnr": 30.0, "ssim": 0.8}, "b": {"psnr": 29.0, "ssim": 0.9}}
-    )
-    assert [t.get_text() for axes in figure.axes for t in axes.texts if t.get_weight() == "bold"] == [
-        "a", "30.00 dB / 0.8000",
-    ]  # fmt: skip
+    bold = [text.get_text() for axes in compared(2).axes for text in axes.texts if text.get_weight() == "bold"]
+    assert bold == ["Method 1", "(4 blocks, 32 channels)", "26.00 dB / 0.7000"]
 
 
 def test_a_grey_image_is_drawn_with_its_own_levels() -> None:
-    hr = np.full((64, 64, 1), 100, np.uint8)
-    figure = comparison_figure(hr, *samples(hr, 1))
-    canvas = FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(compared(1, np.full((64, 64, 1), 100, np.uint8)))
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())
     assert pixels[len(pixels) // 3, 30].tolist() == [100, 100, 100, 255]  # in the overview: not stretched to black
 
 
 def test_a_sample_of_another_size_is_refused() -> None:
-    hr = data.astronaut()[:64, :64]
     with pytest.raises(SrlabError, match="b: the sample is"):
-        comparison_figure(hr, {"b": hr[:60]}, {"b": {"psnr": 30.0, "ssim": 0.8}})
-
-
-def test_a_sample_without_a_score_is_refused() -> None:
-    hr = data.astronaut()[:64, :64]
-    with pytest.raises(SrlabError, match="b has a sample but no score"):
-        comparison_figure(hr, {"b": hr}, {})
-
-
-@pytest.mark.parametrize("crop", [(-1, 0, 8), (0, 57, 8), (57, 0, 8), (0, 0, 0)])
-def test_a_crop_outside_is_refused(crop: tuple[int, int, int]) -> None:
-    hr = data.astronaut()[:64, :64]
-    with pytest.raises(SrlabError, match="outside"):
-        comparison_figure(hr, *samples(hr, 1), crop)
+        comparison_figure(HR, {"b": HR[:60]}, {"b": {"psnr": 30.0, "ssim": 0.8}}, CROP)
 
 
 def history(*psnrs: float, loss: float = 0.1) -> list[dict]:
@@ -152,18 +117,14 @@ def history(*psnrs: float, loss: float = 0.1) -> list[dict]:
     ]
 
 
-def test_the_best_epoch_is_marked_and_named() -> None:
-    figure = training_curves({"SRCNN": history(25, 27, 26)})
-    marker = figure.axes[0].lines[0]
-    assert (list(marker.get_xdata()), list(marker.get_ydata())) == ([1], [27])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["SRCNN: 27.00 dB at epoch 1"]
-
-
-def test_each_model_keeps_one_colour_in_both_panels() -> None:
-    figure = training_curves({f"m{i}": history(25, 27, 26) for i in range(8)})
-    quality = [line.get_color() for line in figure.axes[0].lines[1::2]]
-    assert quality == [line.get_color() for line in figure.axes[1].lines]
-    assert len(set(quality)) == 8
+def test_a_curve_has_one_colour_and_its_best_epoch_is_marked_and_named() -> None:
+    figure = training_curves({f"m{index}": history(25, 27, 26) for index in range(8)})
+    quality, loss = figure.axes
+    markers, lines = quality.lines[::2], quality.lines[1::2]
+    assert {(*marker.get_xdata(), *marker.get_ydata()) for marker in markers} == {(1, 27)}
+    assert figure.legends[0].get_texts()[0].get_text() == "m0: 27.00 dB at epoch 1"
+    assert [line.get_color() for line in lines] == [line.get_color() for line in loss.lines]
+    assert len({line.get_color() for line in lines}) == 8
 
 
 def test_epochs_without_validation_are_left_out_of_its_curve_only() -> None:
@@ -180,7 +141,7 @@ def test_losses_far_apart_share_a_log_axis(second: float, scale: str) -> None:
     assert figure.axes[1].get_yscale() == scale
 
 
-@pytest.mark.parametrize("num", [1, 3, 8])
+@pytest.mark.parametrize("num", [1, 8])
 def test_the_legend_lies_inside_the_figure(num: int) -> None:
     figure = training_curves({f"SRResNet {i} (4 blocks, 32 channels)": history(25, 26, 27) for i in range(num)})
     figure.savefig(io.BytesIO())
@@ -196,7 +157,6 @@ def test_without_a_trained_model_the_figure_says_so(histories: dict) -> None:
 
 
 def test_figures_leave_nothing_open_in_pyplot() -> None:
-    hr = data.astronaut()[:64, :64]
-    comparison_figure(hr, *samples(hr, 1))
+    compared(1)
     training_curves({"SRCNN": history(25, 26)})
     assert plt.get_fignums() == []

@@ -17,7 +17,6 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from hydra import compose
 from omegaconf import OmegaConf
-
 from srlab.imports import closure, imported
 
 # Modules that cannot change a number, so that no stage needs to declare them.
@@ -30,7 +29,7 @@ PLUMBING = {
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking.tracker": "mirrors results that are on disk",
 }
-# Files of conf/ that Hydra opens with a stage's, for those who run its script with -m, and for MLflow: no result depends on them.
+# Files of conf/ that Hydra opens with a stage's for sweeps and for MLflow: no result depends on them.
 FOR_MULTIRUN = ("conf/base/sweep.yaml", "conf/sweep/", "conf/hydra/", "conf/trial/", "conf/tracking/")
 INNERMOST = re.compile(r"\$\{([^${}]*)\}")
 Keys = tuple[str, ...]  # of a config node, as in ("model", "net", "scale")

@@ -9,13 +9,15 @@ LABELS = {"nearest": "Nearest", "bilinear": "Bilinear", "bicubic": "Bicubic", "l
 
 
 class Interpolation:
-    """An Upscaler: enlarges by MATLAB's imresize with `method`, its `label` by default; SrlabError for an unknown one."""
+    """An Upscaler: enlarges by MATLAB's imresize with `method`, which is its label by default; SrlabError for another."""
 
     num_parameters = 0
 
     def __init__(self, method: str, label: str | None = None) -> None:
         if method not in LABELS:
-            raise SrlabError(f"there is no interpolation '{method}': set `kernel` to one of {', '.join(LABELS)} in params.yaml")
+            raise SrlabError(
+                f"there is no interpolation '{method}': set `kernel` to one of {', '.join(LABELS)} in params.yaml"
+            )
         self.method = method
         self.label = label or LABELS[method]
 

@@ -1,5 +1,6 @@
 """One method against every test set: scores per image and a few pictures to look at."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,9 +10,8 @@ import numpy as np
 import torch
 
 from srlab.errors import SrlabError
-from srlab.evaluation.image_scores import image_scores
 from srlab.evaluation.metrics.catalogue import METRICS
-from srlab.evaluation.protocol import Protocol
+from srlab.evaluation.protocol import Protocol, border
 from srlab.files import replacing
 from srlab.images.files import write_png
 from srlab.images.resample import to_uint8
@@ -63,6 +63,31 @@ def evaluate(
     return {"method": name, "label": method.label, "scale": scale, "protocols": found}
 
 
+def image_scores(
+    output: np.ndarray, original: np.ndarray, scale: int, protocol: Protocol, where: str
+) -> dict[str, float]:
+    """{metric: value} of METRICS for a uint8 output (H, W, C) against its original.
+
+    SrlabError, beginning with `where`, if the image is too small to score or a value is not finite, as the PSNR of
+    an output that equals the original.
+    """
+    pairs = {
+        kind: (protocol.planes(output, kind), protocol.planes(original, kind))
+        for kind in {metric.planes for metric in METRICS.values()}
+    }
+    try:
+        scores = {name: metric.measure(*pairs[metric.planes], border(scale)).item() for name, metric in METRICS.items()}
+    except SrlabError as error:
+        raise SrlabError(f"{where}: {error}") from error
+    for name, value in scores.items():
+        if not math.isfinite(value):  # JSON has no infinity, and one such image would make the set's mean infinite
+            raise SrlabError(
+                f"{where}: {METRICS[name].label} is {value}: the output equals the original (a flat image?), "
+                "leave it out of the set"
+            )
+    return scores
+
+
 def with_means(scores: Mapping[str, Scores]) -> dict[str, dict[str, Any]]:
     """{set: {metric: mean over the images, "images": images}} of {set: {image: {metric: value}}}."""
     return {
@@ -84,7 +109,7 @@ def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device,
     output = method.upscale(pixels, scale)[0].permute(1, 2, 0).double().cpu()
     expected = (lr.shape[0] * scale, lr.shape[1] * scale, lr.shape[2])
     if output.shape != expected:
-        raise SrlabError(f"{where}: the output is {tuple(output.shape)}, x{scale} asks for {expected}: mend the method")
+        raise SrlabError(f"{where}: the output is {tuple(output.shape)}, x{scale} asks for {expected}: fix the method")
     if not output.isfinite().all():
         raise SrlabError(f"{where}: the output is not finite: train the model again with a lower learning rate")
     return to_uint8(output).numpy()

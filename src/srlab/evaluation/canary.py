@@ -1,8 +1,8 @@
-"""The ruler, checked before anything is measured with it: nearest and bicubic against known figures, in each protocol.
+"""The metrics, checked before anything is scored with them: nearest and bicubic against known figures.
 
-Every run checks two images that are always there: a zone plate and a photo of scikit-image's wheel. Standard sets are
-checked where they are measured on. Known figures are published ones, or computed by an implementation that shares no
-code with this one (`tests/evaluation/independent.py`).
+Every evaluation checks each protocol on two images that are always there, a zone plate and a photo of scikit-image, and
+on the standard sets that it scores. Known figures are published ones, or computed by an implementation that shares no
+code with this one (`tests/support/independent.py`).
 
 Tables until about 2018 were made on luma, and their LR images were never rounded: 8-bit Y is reduced, enlarged, rounded
 and scored. That order gives 33.661, 30.392 and 28.421 dB on Set5 where the tables print 33.66, 30.39 and 28.42
@@ -10,42 +10,27 @@ and scored. That order gives 33.661, 30.392 and 28.421 dB on Set5 where the tabl
 method here: RGB, LR rounded as MATLAB does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from statistics import fmean
-from typing import Protocol as Interface
 
 import numpy as np
 
 from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
-from srlab.evaluation import suspects
-from srlab.evaluation.known import ZONE_PLATE, Known, catalogue, known, own_images
+from srlab.evaluation.known import ZONE_PLATE, Known, catalogue, known, known_scales, own_images
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.metrics.ssim import ssim
 from srlab.evaluation.protocol import Protocol, border
+from srlab.evaluation.suspects import cause, reduction
 from srlab.images.resample import imresize, to_uint8
+from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
+METHODS = ("bicubic", "nearest")
 # What may lie between a reading and a figure, in dB and in SSIM: published ones are rounded to 0.01 dB, and Set14's
 # SSIMs spread by 0.0008 over papers; computed ones differ by the order of float64 sums alone.
 TOLERANCES = {"published": (0.01, 0.001), "computed": (0.001, 0.0001)}
-
-
-class TestImages(Interface):
-    """What the check needs of a `srlab.patches.pairs.PairStore`."""
-
-    __test__ = False  # not a test case of pytest's
-
-    scale: int
-    test: list[str]
-
-    @property
-    def degradation(self) -> str: ...
-
-    def hr(self, name: str) -> np.ndarray: ...
-    def lr(self, name: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +62,7 @@ class Checked:
     unchecked: dict[str, str] = field(default_factory=dict)
 
 
-def check(stores: Mapping[str, TestImages], scale: int, protocols: Sequence[Protocol]) -> Checked:
+def check(stores: Mapping[str, PairStore], scale: int, protocols: Sequence[Protocol]) -> Checked:
     """Readings on the own images and on every store that is a whole standard set with known figures at `scale`.
 
     LR images that claim to be MATLAB's bicubic are compared pixel by pixel. A set without known figures is printed and
@@ -86,29 +71,35 @@ def check(stores: Mapping[str, TestImages], scale: int, protocols: Sequence[Prot
     """
     checked = Checked()
     for name, image in own_images(scale).items():
-        checked.readings.extend(_readings(name, name, [image], scale, protocols))
+        for reading in _readings(name, name, [image], scale, protocols):
+            if not reading.holds:
+                raise SrlabError(f"{name}: {reading}; {cause(image, reading.psnr, reading.ssim, reading.known)}")
+            checked.readings.append(reading)
     if not checked.readings:
         raise SrlabError(
-            f"no figure is known at x{scale} to check the metrics with: use a scale of {_scales()} in params.yaml, "
-            f"or add a line for {ZONE_PLATE} to src/srlab/evaluation/known_scores.csv"
+            f"no figure is known at x{scale} to check the metrics with: use a scale of "
+            f"{', '.join(map(str, known_scales()))} in params.yaml, or add a line for {ZONE_PLATE} to "
+            "src/srlab/evaluation/known_scores.csv"
         )
     for key, store in stores.items():
         standard, reason = recognized(store)
-        found = []
-        if standard is not None:
-            images = [store.hr(name) for name in store.test]
-            found = list(_readings(key, standard, images, scale, protocols))
+        images = [store.hr(name) for name in store.test]
+        found = [] if standard is None else list(_readings(key, standard, images, scale, protocols))
+        for reading in found:
+            if not reading.holds:
+                raise SrlabError(
+                    f"{key}: {reading}; the metrics read right on the own images: fetch the images of {key} again"
+                )
         if not found:
-            reason = reason or f"no figure of {standard} is known at x{scale}"
-            checked.unchecked[key] = reason
-            print(f"{key} is not checked against known figures: {reason}")
+            checked.unchecked[key] = reason or f"no figure of {standard} is known at x{scale}"
+            print(f"{key} is not checked against known figures: {checked.unchecked[key]}")
         checked.readings.extend(found)
         if store.degradation == described(scale):
             _check_lr(key, store, scale)
     return checked
 
 
-def recognized(store: TestImages) -> tuple[str | None, str]:
+def recognized(store: PairStore) -> tuple[str | None, str]:
     """(Set5, Set14, BSD100 or Urban100, ""), by names or else sizes of the test images; (None, why not) for others.
 
     A part of a set, or a cropped or grey variant, has no known figures.
@@ -116,16 +107,20 @@ def recognized(store: TestImages) -> tuple[str | None, str]:
     found = {name: store.hr(name).shape for name in store.test}
     sizes = sorted(shape[:2] for shape in found.values())
     for set_name, images in catalogue().items():
-        whole = {name: _cut(size, store.scale) for name, (size, _) in images.items() if size}
-        named = set(found) & set(images)
-        if found and sizes == sorted(whole.values()) and not named:
+        whole = {
+            name: (size[0] // store.scale * store.scale, size[1] // store.scale * store.scale)
+            for name, (size, _) in images.items()
+            if size
+        }
+        named = found.keys() & images.keys()
+        if found and not named and sizes == sorted(whole.values()):
             return set_name, ""
+        if named and found.keys() != images.keys():
+            return None, f"{len(named)} of the {len(images)} images of {set_name}"
         if not named:
             continue
-        if set(found) != set(images):
-            return None, f"{len(named)} of the {len(images)} images of {set_name}"
-        for name, (size, channels) in images.items():
-            if size and found[name][:2] != whole[name]:
+        for name, (_, channels) in images.items():
+            if name in whole and found[name][:2] != whole[name]:
                 return None, f"a variant of {set_name}: {name} is {_text(found[name])} px, not {_text(whole[name])}"
             if channels and found[name][2] != channels:
                 return None, f"a variant of {set_name}: {name} has {found[name][2]} channels, not {channels}"
@@ -133,62 +128,44 @@ def recognized(store: TestImages) -> tuple[str | None, str]:
     return None, "not a standard set"
 
 
-def _readings(
-    key: str, set_name: str, images: Sequence[np.ndarray], scale: int, protocols: Sequence[Protocol]
-) -> Iterator[Reading]:
-    wanted = [(one, known(scale, set_name, one.name, method)) for one in protocols for method in WAYS]
-    wanted = [(protocol, line) for protocol, line in wanted if line is not None]
-    scores: dict[Known, list[tuple[float, float]]] = {line: [] for _, line in wanted}
-    for image in track(images, f"ruler on {key}") if wanted and len(images) > 1 else images:
-        for protocol, line in wanted:
-            scores[line].append(_score(image, scale, line.method, protocol))
-    for line, found in scores.items():
-        reading = Reading(fmean(one[0] for one in found), fmean(one[1] for one in found), line)
-        if not reading.holds:
-            raise SrlabError(f"{key}: {reading}; {suspects.cause(images, reading.psnr, reading.ssim, line)}")
-        yield reading
-
-
-WAYS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-    method: lambda lr, scale, method=method: imresize(lr, scale=float(scale), method=method)
-    for method in ("bicubic", "nearest")
-}
-
-
-def _score(image: np.ndarray, scale: int, method: str, protocol: Protocol) -> tuple[float, float]:
-    """PSNR in dB and SSIM of one uint8 HR image (H, W, C)."""
-    if protocol.rounded_luma:  # luma first, LR not rounded
-        original = protocol.planes(image, "luma")
-        reduced = imresize(original[0, 0].numpy(), scale=1 / scale)
-        result = to_uint8(WAYS[method](reduced, scale))[..., None]
-        enlarged = protocol.planes(result, "luma")  # of a grey image: itself
-    else:
-        colour = image.repeat(3 // image.shape[2], axis=2)
-        original = protocol.planes(colour, "luma")
-        reduced = reduce_bicubic(np.ascontiguousarray(colour), scale) / 255.0
-        enlarged = protocol.planes(to_uint8(WAYS[method](reduced, scale)), "luma")
-    pixels = border(scale)
-    return psnr(enlarged, original, pixels).item(), ssim(enlarged, original, pixels).item()
-
-
-def _check_lr(key: str, store: TestImages, scale: int) -> None:
-    wrong = [name for name in store.test if not np.array_equal(reduce_bicubic(store.hr(name), scale), store.lr(name))]
-    if wrong:
-        made = suspects.reduction([(store.hr(name), store.lr(name)) for name in wrong], scale)
-        raise SrlabError(
-            f"{key}: the LR image of {wrong[0]} and {len(wrong) - 1} more are not MATLAB's bicubic x{scale} reduction "
-            f"of the HR image, {made}: run `dvc repro`, or name their degradation"
-        )
-
-
-def _cut(size: Sequence[int], scale: int) -> tuple[int, int]:
-    return size[0] // scale * scale, size[1] // scale * scale
-
-
 def _text(shape: Sequence[int]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-@lru_cache
-def _scales() -> str:
-    return ", ".join(str(scale) for scale in range(1, 17) if known(scale, ZONE_PLATE, "modern", "bicubic"))
+def _readings(
+    key: str, set_name: str, images: Sequence[np.ndarray], scale: int, protocols: Sequence[Protocol]
+) -> Iterator[Reading]:
+    for protocol in protocols:
+        lines = [line for method in METHODS if (line := known(scale, set_name, protocol.name, method))]
+        if lines:
+            each = track(images, f"checking {protocol.name} metrics on {key}") if len(images) > 1 else images
+            scores = [_scores(image, scale, protocol) for image in each]
+            for line in lines:
+                psnrs, ssims = zip(*(one[line.method] for one in scores), strict=True)
+                yield Reading(fmean(psnrs), fmean(ssims), line)
+
+
+def _scores(image: np.ndarray, scale: int, protocol: Protocol) -> dict[str, tuple[float, float]]:
+    """{method: (PSNR in dB, SSIM)} on one uint8 HR image (H, W, C)."""
+    if protocol.rounded_luma:  # luma first, LR not rounded
+        original = protocol.planes(image, "luma")
+        lr = imresize(original[0, 0].numpy()[..., None], scale=1 / scale)
+    else:
+        colour = image.repeat(3 // image.shape[2], axis=2)
+        original = protocol.planes(colour, "luma")
+        lr = reduce_bicubic(colour, scale) / 255.0
+    found = {}
+    for method in METHODS:
+        enlarged = protocol.planes(to_uint8(imresize(lr, scale=float(scale), method=method)), "luma")
+        found[method] = tuple(metric(enlarged, original, border(scale)).item() for metric in (psnr, ssim))
+    return found
+
+
+def _check_lr(key: str, store: PairStore, scale: int) -> None:
+    wrong = [name for name in store.test if not np.array_equal(reduce_bicubic(store.hr(name), scale), store.lr(name))]
+    if wrong:
+        made = reduction([(store.hr(name), store.lr(name)) for name in wrong], scale)
+        raise SrlabError(
+            f"{key}: the LR image of {wrong[0]} and {len(wrong) - 1} more are not MATLAB's bicubic x{scale} reduction "
+            f"of the HR image, {made}: run `dvc repro`, or name their degradation"
+        )

@@ -1,4 +1,4 @@
-"""What a method costs: learned numbers, multiply-adds, time and memory per output pixel, on the machine at hand.
+"""What a method costs: parameters, multiply-adds, time and memory per output pixel, on the machine at hand.
 
 Multiply-adds follow the literature (Ahn et al. 2018, "CARN", table 2): those of convolutions and matrix products for an
 output of 1280x720 pixels. Interpolation, activations, sorting and norms are not counted. A method that learns nothing
@@ -32,7 +32,7 @@ RESET_PEAK = "5"  # proc(5): "writing 5 resets the peak resident set size"
 def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any]:
     """Cost of `method`, moved to `device`, on a grey image that gives SIDE x SIDE pixels: the case of scores on luma.
 
-    {"num_parameters": learned numbers, "multiply_adds": for 1280x720, None of a method that learns nothing,
+    {"num_parameters": of the weights, "multiply_adds": for 1280x720, None of a method that learns nothing,
     "ms_per_megapixel": milliseconds per million output pixels of the fastest undisturbed run, None if there was none,
     "remark": MACHINE_BUSY then, else "", "peak_bytes": memory above what was in use before the call, or None where the
     system does not tell, "device": what ran it, of a CPU with its threads, "libraries": their versions}.

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from srlab.classical.burst import Burst
 from srlab.classical.observation import Frame
-from srlab.evaluation.benchmark import with_means
-from srlab.evaluation.image_scores import image_scores
+from srlab.evaluation.benchmark import image_scores, with_means
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing

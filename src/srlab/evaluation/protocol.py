@@ -56,7 +56,7 @@ class Protocol:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in {1, 3}:
             raise SrlabError(f"a score needs a uint8 image (H, W, 1 or 3), got {image.dtype} {image.shape}")
         if kind == "rgb":
-            pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].double() / 255
+            pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)) / 255.0)[None]
             return pixels.expand(-1, 3, -1, -1)
         return torch.from_numpy(self.luma(image))[None, None]
 

@@ -5,6 +5,7 @@ The project's own scores never come from here (`protocol` has those); this modul
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -57,8 +58,7 @@ class Variant:
         return f"{RESAMPLERS[self.resampler].label}; {COLOURS[self.colour]}{first}; {border}{name}"
 
 
-@dataclass(frozen=True)
-class Resampler:
+class Resampler(NamedTuple):
     """How LR is made and enlarged again; `method` is the name that tables print for it."""
 
     label: str
@@ -134,9 +134,8 @@ def _planes(image: np.ndarray, colour: str) -> Tensor:
     """Float64 (C, 1, H, W) of uint8 (H, W, 1 or 3): what is compared under `colour`."""
     if colour in PROTOCOLS:
         return PROTOCOLS[colour].planes(image, "luma")
-    if (
-        colour == "full" and image.shape[2] == 3
-    ):  # JFIF, and OpenCV's and Pillow's YCbCr: BT.601 without head and foot room
+    if colour == "full" and image.shape[2] == 3:
+        # JFIF, and OpenCV's and Pillow's YCbCr: BT.601 without head and foot room
         image = to_uint8(image @ np.array([[0.299], [0.587], [0.114]]) / 255)
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[:, None].double() / 255
 
@@ -145,12 +144,11 @@ def _plain_cubic(image: np.ndarray, scale: int) -> np.ndarray:
     """MATLAB's imresize(image, 1 / scale, 'Antialiasing', false): Keys' four taps, a = -0.5, at the pixel centres."""
     if scale % 2:  # centres fall on pixels
         return np.ascontiguousarray(image[scale // 2 :: scale, scale // 2 :: scale])
-    taps, first = np.array([-1, 9, 9, -1]) / 16, scale // 2 - 2
     for axis in (0, 1):
-        length = image.shape[axis] // scale
-        padded = np.pad(image, [(2, 2) if each == axis else (0, 0) for each in range(3)], mode="symmetric")
-        indices = np.arange(length) * scale + first + 2
-        image = to_uint8(np.asarray(sum(tap * padded.take(indices + k, axis) for k, tap in enumerate(taps))) / 255)
+        x = image.swapaxes(0, axis)
+        padded = np.pad(x.astype(np.float64), [(2, 2), (0, 0), (0, 0)], mode="symmetric")
+        a, b, c, d = (padded[scale // 2 + tap :: scale][: len(x) // scale] for tap in range(4))
+        image = to_uint8((9 * (b + c) - a - d) / 16 / 255).swapaxes(0, axis)
     return image
 
 
@@ -170,10 +168,11 @@ def _enlarged(method: str) -> Resize:
 
 
 _OPENCV_UP = _enlarged("opencv_bicubic")
-_OPENCV = "OpenCV INTER_CUBIC both ways (no antialias, a = -0.75)"
 RESAMPLERS = {
     "matlab": Resampler("MATLAB bicubic both ways", "bicubic", reduce_bicubic, _matlab_up),
-    "opencv": Resampler(_OPENCV, "bicubic", _reduced("opencv_bicubic"), _OPENCV_UP),
+    "opencv": Resampler(
+        "OpenCV INTER_CUBIC both ways (no antialias, a = -0.75)", "bicubic", _reduced("opencv_bicubic"), _OPENCV_UP
+    ),
     "pillow": Resampler("Pillow BICUBIC both ways", "bicubic", _reduced("pil_bicubic"), _enlarged("pil_bicubic")),
     "no-antialias": Resampler("MATLAB bicubic both ways, Antialiasing false", "bicubic", _plain_cubic, _matlab_up),
     "area-opencv": Resampler("OpenCV INTER_AREA down, INTER_CUBIC up", "bicubic", _reduced("area"), _OPENCV_UP),

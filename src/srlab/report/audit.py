@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import as_file, files
 
-from srlab.report import checks, eras, fit
+from srlab.report import checks, fit
+from srlab.report.checks import published_of
 from srlab.report.claims import Claim, read_claims
-from srlab.report.literature import published
 
 Check = Callable[[Sequence[Claim], int], Iterator[str]]
 CHECKS: dict[str, Check] = {
     "protocol": fit.protocol,
-    "era": eras.era,
+    "era": fit.era,
     "gain": checks.gains,
     "equality": checks.equal,
     "other set": checks.displaced,
@@ -64,12 +64,11 @@ def figure_report(claims: Sequence[Claim], scale: int) -> str:
     for remark in audit(claims, scale):
         lines.append(_wrapped("", f"[{remark.kind}] {remark.text}"))
     if first.method in ("bicubic", "nearest"):
-        near = fit.fits(claims, scale)[:NEAREST]
-        listed = [_wrapped("  - ", f"{found}: off by {fit.off(found, claims)}") for found in near]
-        lines += ["", "Nearest protocols measured:", *(listed or ["  none on file"])]
+        near = [f"{found}: off by {found.off_text}" for found in fit.fits(claims, scale)[:NEAREST]]
+        heading, listed = "Nearest protocols measured:", [_wrapped("  - ", text) for text in near]
     else:
-        lines += ["", f"Nearest published figures of {first.label}:", *_published_near(claims, scale)]
-    return "\n".join(lines) + "\n"
+        heading, listed = f"Nearest published figures of {first.label}:", _published_near(first, scale)
+    return "\n".join([*lines, "", heading, *(listed or ["  none on file"])]) + "\n"
 
 
 def paper_remarks() -> list[str]:
@@ -78,18 +77,15 @@ def paper_remarks() -> list[str]:
         return [f"The paper's Table 2, {remark.kind}: {remark.text}" for remark in audit(read_claims(path), scale=4)]
 
 
-def _published_near(claims: Sequence[Claim], scale: int) -> list[str]:
-    first = claims[0]
-    rows = [row for row in published() if (row.method, row.set, row.scale) == (first.method, first.set, scale)]
-    target = claims[0]
-    rows = [row for row in rows if row.printed(target.metric)]
-    rows.sort(key=lambda row: abs(Decimal(row.printed(target.metric)) - target.value))
+def _published_near(claim: Claim, scale: int) -> list[str]:
+    rows = [row for row in published_of(claim, scale) if row.printed(claim.metric)]
+    rows.sort(key=lambda row: abs(Decimal(row.printed(claim.metric)) - claim.value))
     lines = []
     for row in rows[:NEAREST]:
         kind = f" ({row.ssim_kind})" if row.ssim_kind else ""
         ssim = f" / {row.ssim}{kind}" if row.ssim else ""
         lines.append(_wrapped("  - ", f"{row.psnr} dB{ssim}: {row.label}, trained on {row.training} ({row.source})"))
-    return lines or ["  none on file"]
+    return lines
 
 
 def _wrapped(mark: str, text: str) -> str:

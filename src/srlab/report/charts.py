@@ -14,17 +14,9 @@ from srlab.report.figures import COLOURS, FAINT, INK
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns, with "branch"
 SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
-# Where a label may stand around its point, in points, nearest first: (right, up), its alignment
-PLACES = [(6, 3, "left"), (6, -9, "left"), (-6, 3, "right"), (-6, -9, "right"), (0, 8, "center"), (0, -14, "center")]
-NEAR = len(PLACES)  # labels further away than these have a line to their point
-PLACES += [
-    (8, 14, "left"),
-    (8, -20, "left"),
-    (-8, 14, "right"),
-    (-8, -20, "right"),
-    (10, 26, "left"),
-    (10, -32, "left"),
-]
+# Where a label may stand around its point, in points, nearest first: (right, up), its alignment; a line joins FAR ones
+NEAR = [(6, 3, "left"), (6, -9, "left"), (-6, 3, "right"), (-6, -9, "right"), (0, 8, "center"), (0, -14, "center")]
+FAR = [(8, 14, "left"), (8, -20, "left"), (-8, 14, "right"), (-8, -20, "right"), (10, 26, "left"), (10, -32, "left")]
 
 
 def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str, Any]], set_name: str) -> Figure:
@@ -39,15 +31,8 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
     values = [one["datasets"][set_name]["psnr"] for one in metrics]
     front = pareto_front(times, values)
-    steps = sorted((times[index], values[index]) for index in front)
-    axes.plot(
-        [time for time, _ in steps],
-        [value for _, value in steps],
-        drawstyle="steps-post",
-        color="#b0b0b0",
-        linewidth=1.4,
-        zorder=1,
-    )
+    steps = np.array(sorted((times[index], values[index]) for index in front)).reshape(-1, 2)
+    axes.plot(*steps.T, drawstyle="steps-post", color="#b0b0b0", linewidth=1.4, zorder=1)
     colours = _branch_colours(metrics)
     for trunk, colour in colours.items():
         own = [index for index, one in enumerate(metrics) if _trunk(one) == trunk]
@@ -157,28 +142,22 @@ def _branch_colours(metrics: Sequence[Metrics]) -> dict[str, str]:
 def _label_points(
     axes: Axes, times: Sequence[float], values: Sequence[float], labels: Sequence[str], front: Sequence[int]
 ) -> None:
-    """Write each label beside its point, in the first of PLACES where it covers no other label and no point."""
+    """Write each label beside its point, where it covers no other label and no point, or else in the last place."""
     points = axes.transData.transform(np.array([times, values]).T)
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
     from_left: list[int] = np.argsort(points[:, 0]).tolist()
     for index in from_left:
-        for rank, (right, up, alignment) in enumerate(PLACES):
-            note = axes.annotate(
-                labels[index],
-                (times[index], values[index]),
-                (right, up),
-                textcoords="offset points",
-                ha=alignment,
-                fontsize=8.5,
-                weight="bold" if index in front else "normal",
-                color=INK,
-            )
+        style = {"fontsize": 8.5, "color": INK, "weight": "bold" if index in front else "normal"}
+        others = [other for number, other in enumerate(taken) if number != index]
+        for place in NEAR + FAR:
+            right, up, alignment = place
+            at, offset = (times[index], values[index]), (right, up)
+            note = axes.annotate(labels[index], at, offset, textcoords="offset points", ha=alignment, **style)
             box = note.get_window_extent()
-            others = (other for number, other in enumerate(taken) if number != index)
             inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-            if rank == len(PLACES) - 1 or (inside and not any(box.overlaps(other) for other in others)):
+            if place == FAR[-1] or (inside and not any(box.overlaps(other) for other in others)):
                 taken.append(box)
-                if rank >= NEAR:
+                if place in FAR:
                     ends = axes.transData.inverted().transform([points[index], (box.x0 + 4, (box.y0 + box.y1) / 2)])
                     axes.plot(*ends.T, color=FAINT, linewidth=0.6, zorder=2)
                 break

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from srlab.errors import SrlabError
-from srlab.report.literature import published
+from srlab.report.literature import data_lines, published
 
 SETS = {
     "set5": "Set5",
@@ -84,44 +84,37 @@ def claim(set_text: str, method: str, metric: str, printed: str) -> Claim:
 
 
 def _claims(path: Path, heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[Claim]:
+    for name, method, metric, printed in _cells(heading, lines):
+        if printed and set_name(name):
+            try:
+                yield claim(name, method, metric, printed)
+            except SrlabError as error:
+                raise SrlabError(f"{path}: {method} on {name}: {error}") from None
+
+
+def _cells(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[tuple[str, str, str, str]]:
+    """(set, method, metric, digits) as the cells of one of LAYOUTS say; nothing for a table of another layout."""
     names = [cell.lower() for cell in heading]
     if names[:2] == ["set", "metric"]:
-        yield from _wide(path, heading, lines)
+        name = ""
+        for cells in lines:
+            name = cells[0] or name  # merged cells: the set stands in its first line only
+            metric = cells[1].lower()[:4]
+            if metric in ("psnr", "ssim"):
+                yield from ((name, label, metric, cell) for label, cell in zip(heading[2:], cells[2:], strict=False))
     elif {"method", "set", "psnr"} <= set(names):
         for cells in lines:
             row = dict(zip(names, cells, strict=False))
-            for metric in ("psnr", "ssim"):
-                if row.get(metric) and set_name(row["set"]):
-                    yield _cell(path, row["set"], row["method"], metric, row[metric])
-    elif names[:1] == ["method"] and any(set_name(name) for name in names[1:]):
+            yield from ((row["set"], row["method"], metric, row.get(metric, "")) for metric in ("psnr", "ssim"))
+    elif names[:1] == ["method"]:
         for cells in lines:
             for name, cell in zip(heading[1:], cells[1:], strict=False):
-                if set_name(name):
-                    for metric, printed in zip(("psnr", "ssim"), NUMBER.findall(cell), strict=False):
-                        yield _cell(path, name, cells[0], metric, printed)
-
-
-def _wide(path: Path, heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[Claim]:
-    name = ""
-    for cells in lines:
-        name = cells[0] or name  # merged cells: the set stands in its first line only
-        metric = cells[1].lower()[:4]
-        if set_name(name) and metric in ("psnr", "ssim"):
-            for label, printed in zip(heading[2:], cells[2:], strict=False):
-                if printed:
-                    yield _cell(path, name, label, metric, printed)
-
-
-def _cell(path: Path, set_text: str, method: str, metric: str, printed: str) -> Claim:
-    try:
-        return claim(set_text, method, metric, printed)
-    except SrlabError as error:
-        raise SrlabError(f"{path}: {method} on {set_text}: {error}") from None
+                for metric, printed in zip(("psnr", "ssim"), NUMBER.findall(cell), strict=False):
+                    yield name, cells[0], metric, printed
 
 
 def _csv_table(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [[_plain(cell) for cell in row] for row in csv.reader(lines)] or [[]]
+    return [[_plain(cell) for cell in row] for row in csv.reader(data_lines(text))] or [[]]
 
 
 def _markdown_tables(text: str) -> list[list[list[str]]]:

@@ -27,7 +27,8 @@ TITLES = {
     "sharpness": ("sharpness", 3),
 }
 PASSED, DROPPED, LIMIT = "#0072b2", "#b0b0b0", "#d55e00"  # Okabe and Ito: told apart by colour-blind readers
-TILE, CROP_HEIGHT, CAPTION, HEADING, GAP = 180, 110, 34, 30, 8  # px
+TILE, WHOLE_HEIGHT, CROP_HEIGHT, CAPTION, HEADING, GAP = 180, 135, 110, 34, 30, 8  # px
+ROW_HEIGHT = WHOLE_HEIGHT + CROP_HEIGHT + CAPTION + GAP
 PER_ROW = 8
 Picture = tuple[Path, str, str]  # file, its name, what is said below it
 
@@ -35,7 +36,8 @@ Picture = tuple[Path, str, str]  # file, its name, what is said below it
 def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -> None:
     """Write `folder`/selection.md and the pictures that it shows: criteria.png, best_worst.png, dropped.png."""
     if isinstance(selection, WholeSet):
-        _write_page(folder, f"# Selection of `{name}`\n\nNone: its pictures are used as they are.\n")
+        with replacing(folder / "selection.md") as temporary:
+            temporary.write_text(f"# Selection of `{name}`\n\nNone: its pictures are used as they are.\n", "utf-8")
         return
     with replacing(folder / "criteria.png") as temporary:
         # The version of matplotlib is left out, so that equal pictures are equal files.
@@ -43,7 +45,8 @@ def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -
     for title, rows in (("best_worst", _best_and_worst(selection)), ("dropped", _dropped(selection))):
         with replacing(folder / f"{title}.png") as temporary:
             contact_sheet(rows).save(temporary, format="PNG")
-    _write_page(folder, selection_page(selection, name))
+    with replacing(folder / "selection.md") as temporary:
+        temporary.write_text(selection_page(selection, name), "utf-8")
 
 
 def selection_page(selection: Selection, name: str) -> str:
@@ -51,20 +54,21 @@ def selection_page(selection: Selection, name: str) -> str:
     counts, num, fails = selection.counts(), len(selection.candidates), selection.fails
     got, wanted = len(selection.chosen), selection.wanted
     short = "" if got == wanted else f" **{wanted} were wanted; no more meet the criteria.**"
+    rule = "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|"
+    rows = [
+        f"| {key} | {_limit(selection, key)} | {counts[key]} | {counts[key] / num:.1%} | {fails.get(key, '')} |"
+        for key in [*VERDICTS[3:], *VERDICTS[2:0:-1], VERDICTS[0]]
+    ]
     lines = [
         f"# Selection of `{name}`",
         f"{got} of {num} candidates were chosen (seed {selection.candidates.seed}).{short}",
-        "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|\n"
-        + "\n".join(
-            f"| {key} | {_limit(selection, key)} | {counts[key]} | {counts[key] / num:.1%} | {fails.get(key, '')} |"
-            for key in [*VERDICTS[3:], *VERDICTS[2:0:-1], VERDICTS[0]]
-        ),
+        "\n".join([rule, *rows]),
         "Each candidate is counted once, at the first criterion that it fails; the last column counts all who fail it. "
         "Twins are looked for among the best only, until enough are found. The criteria: docs/selection.md.",
-        *(
-            ["First unreadable candidates:\n\n" + "\n".join(f"- {line}" for line in selection.unreadable)]
-            * bool(fails["unreadable"])
-        ),
+    ]
+    if fails["unreadable"]:
+        lines.append("First unreadable candidates:\n\n" + "\n".join(f"- {line}" for line in selection.unreadable))
+    lines += [
         "![Histograms of the criteria](criteria.png)",
         "![The best and the last of the chosen](best_worst.png)",
         "![What was dropped](dropped.png)",
@@ -96,42 +100,32 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[Picture]]]) -> Image.Image:
 
     The lower half is what a network sees: reduced to a stamp, every photo looks sharp.
     """
-    heights = [HEADING + math.ceil(len(pictures) / PER_ROW) * _CELL for _, pictures in rows]
+    heights = [HEADING + math.ceil(len(pictures) / PER_ROW) * ROW_HEIGHT for _, pictures in rows]
     sheet = Image.new("RGB", (PER_ROW * (TILE + GAP) + GAP, max(sum(heights), HEADING)), "white")
     pen, top = ImageDraw.Draw(sheet), 0
     for (heading, pictures), height in zip(rows, heights, strict=True):
         pen.text((GAP, top + 8), heading, fill="black", font=ImageFont.load_default(15))
         for index, picture in enumerate(pictures):
             row, column = divmod(index, PER_ROW)
-            _paste(sheet, pen, GAP + column * (TILE + GAP), top + HEADING + row * _CELL, picture)
+            _paste(sheet, pen, GAP + column * (TILE + GAP), top + HEADING + row * ROW_HEIGHT, picture)
         top += height
     return sheet
 
 
-def _write_page(folder: Path, page: str) -> None:
-    with replacing(folder / "selection.md") as temporary:
-        temporary.write_text(page)
-
-
-_CELL = TILE * 3 // 4 + CROP_HEIGHT + CAPTION + GAP
-
-
 def _paste(sheet: Image.Image, pen: ImageDraw.ImageDraw, left: int, top: int, picture: Picture) -> None:
     path, name, caption = picture
-    height = TILE * 3 // 4
     try:
         pixels = read_image(path)
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-        whole = ImageOps.contain(image, (TILE, height))
+        whole = ImageOps.contain(image, (TILE, WHOLE_HEIGHT))
         middle = ImageOps.fit(image, (TILE, CROP_HEIGHT)) if min(image.size) < 8 else _middle(image)
-        sheet.paste(whole, (left + (TILE - whole.width) // 2, top + (height - whole.height) // 2))
-        sheet.paste(middle, (left + (TILE - middle.width) // 2, top + height + 2))
+        sheet.paste(whole, (left + (TILE - whole.width) // 2, top + (WHOLE_HEIGHT - whole.height) // 2))
+        sheet.paste(middle, (left + (TILE - middle.width) // 2, top + WHOLE_HEIGHT + 2))
     except SrlabError:
         pen.text((left + 4, top + 50), "unreadable", fill=LIMIT, font=ImageFont.load_default(13))
+    below = top + WHOLE_HEIGHT + CROP_HEIGHT + 4
     for line, text in enumerate((name if len(name) <= 28 else f"{name[:27]}…", caption)):
-        pen.text(
-            (left, top + height + CROP_HEIGHT + 4 + 14 * line), text, fill="#1a1a1a", font=ImageFont.load_default(11)
-        )
+        pen.text((left, below + 14 * line), text, fill="#1a1a1a", font=ImageFont.load_default(11))
 
 
 def _middle(image: Image.Image) -> Image.Image:
@@ -142,43 +136,36 @@ def _middle(image: Image.Image) -> Image.Image:
 
 def _best_and_worst(selection: Selection, num: int = 2 * PER_ROW) -> list[tuple[str, list[Picture]]]:
     lowest = selection.candidates.ordered("score", BEYOND, slice(0, num), highest=False)
-    rows = [
-        ("Best of the chosen (score)", selection.chosen[:num]),
-        ("Last of the chosen", selection.chosen[num:][-num:]),
-        ("Lowest scores of those that meet every criterion, not chosen", lowest),
-    ]
-    return [
-        (head, [_picture(selection, place, f"{selection.candidates.value('score', place):.3f}") for place in places])
-        for head, places in rows
-        if places
-    ]
+    rows = {
+        "Best of the chosen (score)": selection.chosen[:num],
+        "Last of the chosen": selection.chosen[num:][-num:],
+        "Lowest scores of those that meet every criterion, not chosen": lowest,
+    }
+    return [(heading, _pictures(selection, places, "score", 3)) for heading, places in rows.items() if places]
 
 
 def _dropped(selection: Selection) -> list[tuple[str, list[Picture]]]:
     """For each criterion eight of the dropped: the four nearest to its threshold, then the four farthest."""
-    rows = []
+    rows, half = [], PER_ROW // 2
     for verdict, (key, num) in enumerate(selection.counts().items()):
-        if verdict <= BEYOND or not num:
-            continue
-        column = key if key in TITLES else "place"
-        highest = key in lower_bounds(selection.criteria)
-        half = PER_ROW // 2
-        shown = [slice(0, num)] if num <= PER_ROW else [slice(0, half), slice(num - half, num)]
-        places = [p for part in shown for p in selection.candidates.ordered(column, verdict, part, highest=highest)]
-        pictures = [_picture(selection, place, _value(selection, key, place)) for place in places]
-        rows.append(
-            (f"{key} {_limit(selection, key)}".strip() + f": {num} dropped, the nearest and the farthest", pictures)
-        )
+        if verdict > BEYOND and num:
+            shown = [slice(0, num)] if num <= PER_ROW else [slice(0, half), slice(num - half, num)]
+            column = key if key in TITLES else "place"
+            highest = key in lower_bounds(selection.criteria)
+            places = [p for part in shown for p in selection.candidates.ordered(column, verdict, part, highest=highest)]
+            heading = f"{key} {_limit(selection, key)}".strip() + f": {num} dropped, the nearest and the farthest"
+            rows.append((heading, _pictures(selection, places, key, TITLES[key][1] if key in TITLES else None)))
     return rows
 
 
-def _picture(selection: Selection, place: int, caption: str) -> Picture:
-    name, path = selection.candidates[place]
-    return path, name, caption
-
-
-def _value(selection: Selection, key: str, place: int) -> str:
-    return f"{selection.candidates.value(key, place):.{TITLES[key][1]}f}" if key in TITLES else ""
+def _pictures(selection: Selection, places: Sequence[int], column: str, decimals: int | None) -> list[Picture]:
+    """What to show of `places`, with the value of `column` below; None: nothing below."""
+    pictures = []
+    for place in places:
+        name, path = selection.candidates[place]
+        value = "" if decimals is None else f"{selection.candidates.value(column, place):.{decimals}f}"
+        pictures.append((path, name, value))
+    return pictures
 
 
 def _limit(selection: Selection, key: str) -> str:
@@ -216,6 +203,5 @@ def _histogram(
     )
     if limit is not None and (limit > 0 or not logarithmic):  # 0 drops none, and is nowhere on a logarithmic axis
         axes.axvline(limit, color=LIMIT, linewidth=1.5, label="threshold")
-        axes.annotate(
-            f"{limit:g}", (limit, 1), (3, -10), ("data", "axes fraction"), "offset points", fontsize=8, color=LIMIT
-        )
+        style = {"fontsize": 8, "color": LIMIT}
+        axes.annotate(f"{limit:g}", (limit, 1), (3, -10), ("data", "axes fraction"), "offset points", **style)

@@ -49,22 +49,18 @@ def comparison_figure(
     hr: np.ndarray,
     samples: Mapping[str, np.ndarray],
     scores: Mapping[str, Mapping[str, float]],
-    crop: Crop | None = None,
+    crop: Crop,
 ) -> Figure:
     """One image under every method, like the paper's Fig. 4: the original, and one crop of it and of each output.
 
     `hr` and the `samples` (by label) are uint8 (H, W, C) of one size, `scores` {metric: value} by the same labels;
-    `crop` defaults to `detail_window`. Crops are enlarged by pixel replication: smoothing would hide what is compared.
-    SrlabError if sizes differ, a score is missing or the crop lies outside.
+    `crop` is a `detail_window`. Crops are enlarged by pixel replication: smoothing would hide what is compared.
+    SrlabError if sizes differ.
     """
     for label, sample in samples.items():
         if sample.shape != hr.shape:
             raise SrlabError(f"{label}: the sample is {sample.shape}, the original {hr.shape}: run `dvc repro`")
-        if label not in scores:
-            raise SrlabError(f"{label} has a sample but no score: run `dvc repro` to evaluate it again")
-    row, column, size = crop if crop is not None else detail_window(hr, _default_size(hr))
-    if min(row, column) < 0 or size < 1 or row + size > hr.shape[0] or column + size > hr.shape[1]:
-        raise SrlabError(f"crop {(row, column, size)} lies outside the image of {hr.shape[1]}x{hr.shape[0]} px")
+    row, column, size = crop
     shown = [METRICS[key] for key in ("psnr", "ssim")]
     texts = {label: [metric.text(scores[label][metric.name]) for metric in shown] for label in samples}
     best = max((text[0] for text in texts.values()), key=float, default="")
@@ -99,21 +95,20 @@ def training_curves(histories: Mapping[str, History]) -> Figure:
         return figure
     quality, loss = figure.subplots(1, 2)
     for index, (label, history) in enumerate(histories.items()):
-        colour = COLOURS[index % len(COLOURS)]
+        style: dict[str, Any] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": "--" if index >= len(COLOURS) else "-",
+            "linewidth": 1.6,
+            "marker": "o" if len(history) < 3 else None,
+            "markersize": 3,
+        }
         epochs, values = _series(history, "val/psnr")
         name = label
         if values:
             best = int(np.argmax(values))
             name = f"{label}: {values[best]:.2f} dB at epoch {epochs[best]}"
-            quality.plot(epochs[best], values[best], "o", color=colour, markersize=6, markeredgecolor="white", zorder=3)
-        line = "--" if index >= len(COLOURS) else "-"
-        style = {
-            "color": colour,
-            "linestyle": line,
-            "linewidth": 1.6,
-            "marker": "o" if len(history) < 3 else None,
-            "markersize": 3,
-        }
+            dot = {"color": style["color"], "markersize": 6, "markeredgecolor": "white", "zorder": 3}
+            quality.plot(epochs[best], values[best], "o", **dot)
         quality.plot(epochs, values, label=name, **style)
         loss.plot(*_series(history, "train/loss"), label=label, **style)
     losses = [value for history in histories.values() for value in _series(history, "train/loss")[1]]
@@ -161,12 +156,6 @@ def _window_sums(values: np.ndarray, size: int) -> np.ndarray:
     """Sums over all size x size windows inside an integer array, by a summed-area table (Crow 1984)."""
     table = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     return table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
-
-
-def _default_size(image: np.ndarray) -> int:
-    """A sixth of the short side: enough context to see what it is, few enough pixels to see each."""
-    height, width = image.shape[:2]
-    return min(max(min(height, width) // 6, 32), height, width)
 
 
 def _show(axes: Axes, pixels: np.ndarray, frame: bool) -> None:

@@ -1,4 +1,4 @@
-"""Published numbers that the report shows beside ours."""
+"""Published figures that the report shows beside ours."""
 
 import csv
 from collections.abc import Iterable
@@ -40,31 +40,19 @@ class Published:
         return {"psnr": self.psnr, "ssim": self.ssim}[metric]
 
 
-@dataclass(frozen=True)
-class Erratum:
-    """A misprint that tables hand on: `printed` stands at `where`, the original has `correct`."""
-
-    method: str
-    scale: int
-    set: str
-    metric: str
-    printed: str
-    correct: str
-    where: str
-
-
 @lru_cache
-def published(protocol: str | None = None) -> tuple[Published, ...]:
-    """All of literature.csv, methods in order of age; with a `protocol` only what was measured under that one."""
-    if protocol is not None:
-        return tuple(row for row in published() if row.protocol == protocol)
+def published() -> tuple[Published, ...]:
+    """All of literature.csv, methods in order of age."""
     return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in _rows("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 
 @lru_cache
-def errata() -> tuple[Erratum, ...]:
-    """All of errata.csv."""
-    return tuple(Erratum(**{**row, "scale": int(row["scale"])}) for row in _rows("errata.csv"))  # pyright: ignore[reportArgumentType]: likewise
+def errata() -> dict[tuple[str, int, str, str, str], tuple[str, str]]:
+    """Misprints that tables hand on: {(method, scale, set, metric, digits): (where they stand, the original's)}."""
+    return {
+        (row["method"], int(row["scale"]), row["set"], row["metric"], row["printed"]): (row["where"], row["correct"])
+        for row in _rows("errata.csv")
+    }
 
 
 def paper_table() -> dict[str, dict[str, dict[str, float]]]:
@@ -81,5 +69,9 @@ def paper_table() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _rows(name: str) -> Iterable[dict[str, str]]:
-    text = files("srlab.report").joinpath(name).read_text(encoding="utf-8")
-    return csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return csv.DictReader(data_lines(files("srlab.report").joinpath(name).read_text(encoding="utf-8")))
+
+
+def data_lines(text: str) -> list[str]:
+    """The lines of a CSV file without comments and empty ones."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -18,6 +18,7 @@ from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.files import read_json, replacing
 from srlab.report.literature import Published, published
+from srlab.report.table import markdown
 
 MEASURED = "measured.csv"
 SCALE, SETS = 4, ("Set5", "Set14", "BSD100")  # what the paper reports
@@ -50,7 +51,7 @@ def measured_of(metrics: Mapping[str, Any]) -> list[Measured]:
 
 def read_measured(folder: Path) -> list[Measured]:
     """All rows of measured.csv."""
-    with (folder / MEASURED).open(newline="") as file:
+    with (folder / MEASURED).open(newline="", encoding="utf-8") as file:
         return [Measured(**{**row, "scale": int(row["scale"])}) for row in csv.DictReader(file)]  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 
@@ -60,8 +61,7 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
     for row in measured:
         if (row.method, row.scale) == (method, SCALE):
             ours.setdefault(f"srlab: {row.label} ({row.protocol})", []).append(row)
-    lines = [["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], ["---", *["---:"] * len(SETS)]]
-    lines += [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
+    lines = [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
     if not ours:
         lines.append(["srlab: no run with `PROFILE=paper` yet", *[""] * len(SETS)])
     theirs: dict[tuple[str, str, str, str], list[Published]] = {}
@@ -72,7 +72,7 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
         remark = f"; {protocol}" if protocol else ""
         remark += "; another kind of SSIM" if kind == "daala" else ""
         lines.append([f"{label} (trained on {training}{remark})", *(_cell(rows, name) for name in SETS)])
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    table = markdown(["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], lines, num_text=1) + "\n"
     return table if theirs else table + "\nNo figure under this protocol was found in print.\n"
 
 
@@ -96,13 +96,13 @@ def main(metrics: str, pages: str) -> None:
     for file in sorted(Path(metrics).glob("*.json")):
         if fresh := measured_of(read_json(file)):
             known = [row for row in known if row.method != fresh[0].method] + fresh
-    with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="") as file:
+    with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.protocol, row.set)))
     for page in sorted(folder.glob("*.md")):
         if page.name != "README.md":
-            page.write_text(fill(page.read_text(), known, published()))
+            page.write_text(fill(page.read_text("utf-8"), known, published()), "utf-8")
 
 
 if __name__ == "__main__":

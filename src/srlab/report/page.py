@@ -93,4 +93,4 @@ def write_page(folder: Path, table: str, figures: Mapping[str, Figure]) -> None:
             figure.savefig(temporary, format="png", metadata={"Software": None})
     pictures = [f"![{CAPTIONS[name]}](figures/{name}.png)" for name in figures]
     with replacing(folder / "summary.md") as temporary:
-        temporary.write_text("\n\n".join([table.rstrip(), "## Pictures", *pictures]) + "\n")
+        temporary.write_text("\n\n".join([table.rstrip(), "## Pictures", *pictures]) + "\n", "utf-8")

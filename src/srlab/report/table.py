@@ -10,7 +10,9 @@ from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
 from srlab.machine import MACHINE_BUSY
+from srlab.report.checks import joined
 from srlab.report.literature import Published
+from srlab.report.repetitions import mean_label, mean_text
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
 Cost = Mapping[str, Any]  # what `evaluation.cost.measure` returns
@@ -35,15 +37,16 @@ def summary(
     paper: Paper,
     notes: Sequence[str],
     published: Sequence[Published] = (),
-    costs: Mapping[str, Cost] | None = None,
-    titles: Mapping[str, str] | None = None,
+    costs: Mapping[str, Cost] = {},
+    titles: Mapping[str, str] = {},
     sections: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] = {},
 ) -> str:
     """Markdown page of `evaluate` results, a method per line: our table, the paper's beside it, notes, the protocols.
 
     The first table is of `protocol`; what was published stands beside our figures of its own protocol. `costs` (by
     method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)"; `sections` follow the
-    table.
+    table. `groups` are `repetitions` of one method: each gets a row with means and standard deviations at the end.
 
     Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
@@ -53,7 +56,7 @@ def summary(
     require_comparable(metrics)
     headline = [under(one, protocol) for one in metrics]
     first = headline[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs or {}, titles or {})]
+    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs, titles, groups)]
     if unchecked := first.get("unchecked"):
         reasons = "; ".join(f"{name} ({reason})" for name, reason in unchecked.items())
         parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
@@ -64,7 +67,7 @@ def summary(
     if shared:
         parts.append(_beside([under(one, ERA) for one in metrics], {name: paper[name] for name in shared}))
     else:
-        parts += [f"{_joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
+        parts += [f"{joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
     parts += _published_section(metrics, published)
     if notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -87,56 +90,67 @@ def rows(metrics: Sequence[Metrics], costs: Mapping[str, Cost]) -> list[dict[str
 
 
 def require_comparable(metrics: Sequence[Metrics]) -> None:
+    """SrlabError if there is nothing, or two neighbours were not evaluated alike."""
     if not metrics:
         raise SrlabError("no evaluation to report: name at least one method and run `dvc repro`")
     for left, right in pairwise(metrics):
-        who, again = f"{left['method']} and {right['method']}", "run `dvc repro` to evaluate both again"
-        if left["scale"] != right["scale"]:
-            raise SrlabError(f"{who} were evaluated with different scales: {again}")
-        (left_words, left_images), (right_words, right_images) = _seen(left), _seen(right)
-        if left_words != right_words:
-            raise SrlabError(f"{who} were evaluated with different protocols: {again}")
-        if left_images.keys() != right_images.keys():
-            raise SrlabError(f"{who} were evaluated on different sets: {again}")
-        for name, images in left_images.items():
-            if images != right_images[name]:
-                raise SrlabError(f"{who} saw different images of {name}: {again}")
+        conditions = _conditions(right)
+        for what, value in _conditions(left).items():
+            if conditions[what] != value:
+                who = f"{left['method']} and {right['method']}"
+                raise SrlabError(f"{who} were evaluated {what}: run `dvc repro` to evaluate both again")
     names = [one["method"] for one in metrics]
     if len(set(names)) < len(names):
         raise SrlabError(f"a method is listed twice among {', '.join(names)}: list each once")
 
 
-def _seen(one: Metrics) -> tuple[list[str], dict[str, set[str]]]:
-    """The words of the protocols, and the images of each set."""
+def _conditions(one: Metrics) -> dict[str, Any]:
+    """What methods of one table have in common, by what is said of those that have not."""
     found = list(one["protocols"].values())
-    images = {name: set(scores["images"]) for name, scores in found[0]["datasets"].items()}
-    return [one["protocol"] for one in found], images
+    sets = found[0]["datasets"]
+    return {
+        "with different scales": one["scale"],
+        "with different protocols": [scored["protocol"] for scored in found],
+        "on different sets": set(sets),
+        **{f"on different images of {name}": set(scores["images"]) for name, scores in sets.items()},
+    }
 
 
-def _ours(metrics: Sequence[Metrics], costs: Mapping[str, Cost], titles: Mapping[str, str]) -> str:
-    """A line per method: its scores on every set, then what it costs."""
+def _ours(
+    metrics: Sequence[Metrics],
+    costs: Mapping[str, Cost],
+    titles: Mapping[str, str],
+    groups: Mapping[str, Sequence[str]],
+) -> str:
+    """A line per method: its scores on every set, then what it costs; and a line per group of repetitions."""
     sets = metrics[0]["datasets"]
+    by_name = {one["method"]: one for one in metrics}
+    evaluated = [[by_name[name] for name in names if name in by_name] for names in groups.values()]
+    evaluated = [group for group in evaluated if len(group) > 1]
     headings, columns = ["Method"], [[one["label"] for one in metrics]]
+    columns[0] += [mean_label(group[0]["label"], len(group)) for group in evaluated]
     for name, scores in sets.items():
         for key, metric in METRICS.items():
             title = titles.get(name, f"{name} ({_count(len(scores['images']))})")
             headings.append(f"{title}: {metric.heading}")
-            columns.append(_bold_best([one["datasets"][name][key] for one in metrics], metric))
+            column = _bold_best([one["datasets"][name][key] for one in metrics], metric)
+            means = [mean_text([one["datasets"][name][key] for one in group], metric) for group in evaluated]
+            columns.append(column + means)
     if costs:
         for heading, show in COSTS.items():
             headings.append(heading)
-            columns.append([show(costs[one["method"]]) for one in metrics])
+            columns.append([show(costs[one["method"]]) for one in metrics] + [NONE] * len(evaluated))
     return markdown(headings, list(zip(*columns, strict=True)), num_text=1)
 
 
 def _costs_note(costs: Mapping[str, Cost]) -> str:
     devices = list(dict.fromkeys(f"{cost['device']} ({cost['libraries']})" for cost in costs.values()))
     return (
-        "Cost, for luma: learned numbers; multiply-adds of convolutions and matrix products for an output of 1280x720 "
+        "Cost, for luma: parameters; multiply-adds of convolutions and matrix products for an output of 1280x720 "
         "(interpolation, activations and sorting are not counted, nor is a method that learns nothing); time per "
         f"million output pixels, of the fastest run that nothing disturbed ({MACHINE_BUSY}: there was none); and "
         "memory at the peak beyond what was in use before. "
-        f"Measured on {_joined(devices)} with an output of {SIDE}x{SIDE}."
+        f"Measured on {joined(devices)} with an output of {SIDE}x{SIDE}."
     )
 
 
@@ -180,7 +194,7 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         for name, scores in found["datasets"].items()
     }
     lines = []
-    for name in _seen(metrics[0])[1]:
+    for name in dict.fromkeys(name for _, _, name in ours):
         for row in published:
             scores = ours.get((row.method, row.protocol, name))
             if (row.set, row.scale) == (name, metrics[0]["scale"]) and scores:
@@ -189,18 +203,8 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
                 lines.append([*about, *figures])
     if not lines:
         return []
-    headings = [
-        "Set",
-        "Method",
-        "Trained on",
-        "Source",
-        "Protocol",
-        "SSIM",
-        "PSNR (dB): published",
-        "ours",
-        "SSIM: published",
-        "ours",
-    ]
+    headings = ["Set", "Method", "Trained on", "Source", "Protocol", "SSIM"]
+    headings += ["PSNR (dB): published", "ours", "SSIM: published", "ours"]
     text = (
         "What other papers print for these methods, beside our figures under the protocol of their era. Their training "
         "sets, and some of their SSIMs, are not ours: an SSIM of another kind than Gaussian does not compare."
@@ -237,7 +241,3 @@ def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: 
 
 def _count(number: int) -> str:
     return f"{number} image" if number == 1 else f"{number} images"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

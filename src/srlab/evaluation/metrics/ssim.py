@@ -1,7 +1,6 @@
 """SSIM on luma."""
 
 import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -11,6 +10,7 @@ from srlab.errors import SrlabError
 from srlab.evaluation.metrics.metric import Metric, inner, strip_rows
 
 WINDOW, SIGMA = 11, 1.5  # Gaussian window (Wang et al. 2004, sec. III-B)
+CUT = WINDOW - 1  # positions along an axis that a window does not have
 BELL = [math.exp(-((tap - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for tap in range(WINDOW)]
 GAUSSIAN = [tap / sum(BELL) for tap in BELL]
 C1, C2 = 0.01**2, 0.03**2  # K1 and K2 of the same section, squared, for L = 1
@@ -29,23 +29,14 @@ def ssim(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     sr, hr = inner(sr, hr, border, minimum=WINDOW)
     if sr.shape[1] != 1:
         raise SrlabError(f"SSIM takes luma of shape (B, 1, H, W), got {sr.shape[1]} channels: convert first")
-    return mean_ssim(sr[:, 0], hr[:, 0], GAUSSIAN)
-
-
-def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
-    """Mean SSIM per image, (B,), of two (B, H, W) float64 images in [0, 1], under a separable window.
-
-    `taps` are the weights of the window along one axis, with sum 1; windows that leave the image do not count.
-    """
-    cut = len(taps) - 1
+    x, y = sr[:, 0], hr[:, 0]
     height, width = x.shape[1:]
-    rows = strip_rows(x, least=4 * len(taps))  # overlapping by one window: wide images are cut no thinner than this
-    jobs = [(image, top) for image in range(len(x)) for top in range(0, height - cut, rows - cut)]
+    rows = strip_rows(x, least=4 * WINDOW)  # overlapping by one window: wide images are cut no thinner than this
+    jobs = [(image, top) for image in range(len(x)) for top in range(0, height - CUT, rows - CUT)]
 
     def strip(job: tuple[int, int]) -> Tensor:
         image, top = job
-        part = slice(top, top + rows)
-        return _sum_of_map(x[image, part], y[image, part], taps)
+        return _sum_of_map(x[image, top : top + rows], y[image, top : top + rows])
 
     workers = min(torch.get_num_threads(), len(jobs)) if x.device.type == "cpu" else 1
     if workers == 1:
@@ -53,11 +44,10 @@ def mean_ssim(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
     else:
         with ThreadPoolExecutor(workers) as pool:
             sums = list(pool.map(strip, jobs))
-    total = torch.stack(sums).view(len(x), -1).sum(1)
-    return total / ((height - cut) * (width - cut))
+    return torch.stack(sums).view(len(x), -1).sum(1) / ((height - CUT) * (width - CUT))
 
 
-def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
+def _sum_of_map(x: Tensor, y: Tensor) -> Tensor:
     """Sum of the SSIM map (eq. 13 with C1, C2) of two (h, w) float64 images over the windows that lie inside, ().
 
     Rows are filtered as one long line, so that every pass runs over contiguous memory; the windows that reach around
@@ -65,23 +55,22 @@ def _sum_of_map(x: Tensor, y: Tensor, taps: Sequence[float]) -> Tensor:
     """
     height, width = x.shape
     x, y = x.reshape(-1), y.reshape(-1)
-    mean_x, mean_y = _windowed(x, width, taps), _windowed(y, width, taps)
-    squares, products = _windowed((x * x).addcmul_(y, y), width, taps), _windowed(x * y, width, taps)
+    mean_x, mean_y = _windowed(x, width), _windowed(y, width)
+    squares, products = _windowed((x * x).addcmul_(y, y), width), _windowed(x * y, width)
     product = mean_x * mean_y
     mean_squares = mean_x.square_().add_(mean_y.square_())
     covariance, variances = products.sub_(product), squares.sub_(mean_squares)
     luminance = product.mul_(2).add_(C1).div_(mean_squares.add_(C1))
     line = luminance.mul_(covariance.mul_(2).add_(C2)).div_(variances.add_(C2))
-    cut = len(taps) - 1
-    return torch.nn.functional.pad(line, (0, cut)).view(height - cut, width)[:, : width - cut].sum()
+    return torch.nn.functional.pad(line, (0, CUT)).view(height - CUT, width)[:, : width - CUT].sum()
 
 
-def _windowed(line: Tensor, width: int, taps: Sequence[float]) -> Tensor:
+def _windowed(line: Tensor, width: int) -> Tensor:
     """Weighted mean over a square window at every position of an image `width` wide, row after row in `line` (n,)."""
     for step in (width, 1):
-        length = len(line) - (len(taps) - 1) * step
-        result = line[:length] * taps[0]
-        for index, tap in enumerate(taps[1:], 1):
+        length = len(line) - CUT * step
+        result = line[:length] * GAUSSIAN[0]
+        for index, tap in enumerate(GAUSSIAN[1:], 1):
             result.add_(line[index * step : index * step + length], alpha=tap)
         line = result
     return line
