@@ -82,7 +82,7 @@ def test_outputs_of_data_sets_that_the_profile_lacks_go(bench: Path) -> None:
     [
         ([], 0, ""),  # `make repro` without PROFILE keeps what is there
         (["smoke"], 0, ""),
-        (["qick"], 1, "error: there is no profile qick: choose one of quick, paper, smoke\n"),
+        (["qick"], 1, "error: there is no profile qick: choose one of quick, paper, results, smoke\n"),
     ],
 )
 def test_the_command_line(bench: Path, words: list[str], code: int, error: str) -> None:

@@ -9,7 +9,7 @@ LABELS = {"nearest": "Nearest", "bilinear": "Bilinear", "bicubic": "Bicubic", "l
 
 
 class Interpolation:
-    """An Upscaler: enlarges by MATLAB's imresize with `method`, which is its label by default; SrlabError for another."""
+    """An Upscaler: enlarges by MATLAB's imresize with `method`, its label by default. SrlabError for another."""
 
     num_parameters = 0
 
