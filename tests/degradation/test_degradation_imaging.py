@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
-from srlab.degradation.imaging import Bicubic, Imaging, degrade
+from srlab.degradation.imaging import Bicubic, DrawnImaging, Imaging, degrade
 from srlab.errors import SrlabError
 from srlab.images.resample import METHODS, imresize, to_uint8
 
@@ -112,6 +112,14 @@ def test_each_term_alone_changes_the_picture(key: str) -> None:
     drawn = imaging(**{key: EVERYTHING[key]}).draw("any")
     assert (drawn(HR)[1] != Bicubic(2)(HR)[1]).mean() > 0.5
     np.testing.assert_array_equal(drawn(HR)[0], Bicubic(2)(HR)[0])  # HR stays what it was
+
+
+@pytest.mark.parametrize(("term", "expected"), [("shift_right", [8, 10]), ("shift_down", [10, 8])])
+def test_a_shift_along_one_axis_alone_moves_the_pixels(term: str, expected: list[int]) -> None:
+    scene = np.zeros((32, 32, 1), np.uint8)
+    scene[16, 16] = 255
+    lr = DrawnImaging(2, "area", {term: 4.0})(scene)[1]
+    assert np.argwhere(lr)[:, :2].tolist() == [expected]
 
 
 def test_a_batch_gives_what_its_images_give_alone() -> None:

@@ -26,6 +26,7 @@ PIL_FILTERS = {
     "pil_bicubic": Image.Resampling.BICUBIC,
     "pil_lanczos": Image.Resampling.LANCZOS,
 }
+MOVE_OR_BLUR = {"shift_right", "shift_down", "rotation", "sigma", "length", "kernel"}  # parameters of M and B
 
 
 class Bicubic:
@@ -210,7 +211,7 @@ def degrade_noiseless(x: Tensor, draws: Sequence[DrawnImaging], scene_dtype: tor
     computed in `scene_dtype`, D in the dtype of x; otherwise as `degrade`.
     """
     scale, method, kernel = draws[0].scale, draws[0].method, draws[0].kernel
-    if any(draw.parameters.keys() & {"rotation", "shift_right", "sigma", "length", "kernel"} for draw in draws):
+    if any(draw.parameters.keys() & MOVE_OR_BLUR for draw in draws):
         rotation, sigma, anisotropy, sigma_angle, length, length_angle = (
             _column(draws, key, x)
             for key in ("rotation", "sigma", "anisotropy", "sigma_angle", "length", "length_angle")
