@@ -11,12 +11,10 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.datasets.augmented import write_augmented
-    from srlab.files import read_json
+    from srlab.files import read_json, write_json
 
-    images = Path(cfg.images)
-    index = instantiate(cfg.index, manifest=read_json(images / "manifest.json"))
-    write_augmented(output_folder() / "augmented" / cfg.role / cfg.name, images, index, cfg.scale, cfg.materialize)
+    index = instantiate(cfg.index, manifest=read_json(Path(cfg.images) / "manifest.json"))
+    write_json(output_folder() / "augmented" / cfg.role / cfg.name / "index.json", index)
 
 
 if __name__ == "__main__":

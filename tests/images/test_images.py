@@ -14,7 +14,7 @@ from PIL import Image
 from skimage.io import imread
 
 from srlab.errors import SrlabError
-from srlab.images.files import pixel_digest, read_image, require_size, write_png
+from srlab.images.files import pixel_digest, read_image, write_png
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
 PHOTO = Path(skimage.__file__).parent / "data" / "chelsea.png"
@@ -160,15 +160,6 @@ def test_an_unusable_file_gives_one_line_with_its_name_and_a_cure(tmp_path: Path
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="cannot be decoded"):
         read_image(tmp_path)
-
-
-def test_a_side_below_the_minimum_is_refused() -> None:
-    with pytest.raises(SrlabError, match=r"x\.png is 3x1 px; the smallest usable side is 48: remove it or lower"):
-        require_size("x.png", np.zeros((1, 3, 3), np.uint8), 48)
-
-
-def test_a_side_of_exactly_the_minimum_passes() -> None:
-    require_size("x.png", np.zeros((48, 99, 3), np.uint8), 48)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

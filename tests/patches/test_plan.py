@@ -27,17 +27,12 @@ def test_a_plan_does_not_remember_what_was_drawn_before(
 
 @given(sizes, sizes, st.integers(0, 9), epochs)
 def test_every_entry_is_used_once_before_any_is_used_again(entries: int, patches: int, seed: int, epoch: int) -> None:
-    drawn = EpochPlan(entries, patches, seed).draw(epoch)[0]
+    drawn, us, vs = EpochPlan(entries, patches, seed).draw(epoch)
+    assert len(drawn) == len(us) == len(vs) == patches
     for start in range(0, patches, entries):
         assert max(Counter(drawn[start : start + entries].tolist()).values()) == 1
     assert set(drawn.tolist()) <= set(range(entries))
-
-
-@given(sizes, sizes, st.integers(0, 9), epochs)
-def test_crops_are_placed_in_the_unit_square(entries: int, patches: int, seed: int, epoch: int) -> None:
-    _, us, vs = EpochPlan(entries, patches, seed).draw(epoch)
-    assert len(us) == len(vs) == patches
-    assert 0 <= min(us.min(), vs.min()) <= max(us.max(), vs.max()) < 1
+    assert ((us >= 0) & (us < 1) & (vs >= 0) & (vs < 1)).all()
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 1), (1, 0)])
@@ -54,12 +49,6 @@ def test_ranks_partition_every_batch(patches: int, batch_size: int, world_size: 
     for start, *parts in zip(starts, *ranks, strict=True):
         together = sorted(int(index) for _, part in parts for index in part)
         assert together == list(range(start, min(start + batch_size, patches)))
-
-
-def test_keys_carry_the_epoch_that_was_set() -> None:
-    sampler = EpochSampler(8, 4)
-    sampler.set_epoch(3)
-    assert [epoch for epoch, _ in sampler] == [3, 3]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5))

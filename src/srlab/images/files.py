@@ -73,13 +73,6 @@ def foreign_profile(path: Path) -> str | None:
     return None if profile is None else _profile_name(profile)
 
 
-def require_size(path_or_name: Path | str, image: np.ndarray, minimum: int) -> None:
-    """Check that both sides of (H, W, C) `image` have at least `minimum` px; SrlabError (file, size, cure) if not."""
-    problem = size_problem(path_or_name, image.shape[1], image.shape[0], minimum)
-    if problem:
-        raise SrlabError(problem)
-
-
 def size_problem(path_or_name: Path | str, width: int, height: int, minimum: int) -> str | None:
     """One line (file, size, cure) about a picture of which a side is below `minimum` px; None if it is large enough."""
     if min(width, height) >= minimum:
