@@ -49,7 +49,7 @@ def keys(t: Fraction) -> Fraction:
 
 
 def beyond(k: int, n: int, border: str) -> int:
-    return min(max(k, 0), n - 1) if border == "clamp" else min(k % (2 * n), 2 * n - 1 - k % (2 * n))
+    return min(max(k, 0), n - 1) if border == "edge" else min(k % (2 * n), 2 * n - 1 - k % (2 * n))
 
 
 def reduced_axis(values: list[Fraction], scale: int, border: str) -> list[Fraction]:
