@@ -53,7 +53,7 @@ class Candidates:
         Writes the verdicts, of those that are too near too. A tie is broken by seed and name, not by the place.
         """
         good = np.flatnonzero(self.verdicts == BEYOND)
-        ties = [self._tie(self.files[place][0]) for place in good]
+        ties = [self._tie(self.files[place][0]) for place in good.tolist()]
         ranked = good[np.lexsort((np.array(ties, np.uint64), -self.scores[good]))]
         chosen: list[int] = []
         kept = np.zeros(min(wanted, len(ranked)), np.uint64)  # hashes of the chosen

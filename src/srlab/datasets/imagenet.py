@@ -6,6 +6,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from srlab.datasets.archives import MIRROR_VARIABLE
@@ -99,7 +100,7 @@ class ImageNet(Source):
     def _rows(self) -> Iterator[tuple[str, bytes]]:
         """(file name, encoded image) from the Hub."""
         try:
-            import datasets  # pyright: ignore[reportMissingImports]
+            datasets = import_module("datasets")  # an extra: `srlab[hub]`
         except ImportError:
             raise SrlabError(
                 f"there is no ImageNet here: set {VARIABLE} to your ILSVRC2012 folder, set {MIRROR_VARIABLE} to "

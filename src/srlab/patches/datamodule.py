@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from srlab.errors import SrlabError
 from srlab.images.colour import luma
 from srlab.images.turns import transform_batch
-from srlab.patches.feeders import Patches, Places, ResidentPatches, StoredPatches, num_bytes
+from srlab.patches.feeders import Patches, Places, ResidentPatches, StoredPatches
 from srlab.patches.pairs import PairStore
 from srlab.patches.plan import EpochPlan, EpochSampler
 
@@ -21,17 +21,14 @@ RESIDENT_SHARE = 0.25  # of the GPU's free memory that `auto` gives to the set; 
 
 
 class ValidationImages(Dataset[Pair]):
-    """Item i -> LR (1, 3, h, w) and HR (1, 3, H, W) uint8 of the i-th validation image, whole; kept in memory."""
+    """Item i -> LR (1, 3, h, w) and HR (1, 3, H, W) uint8 of the i-th validation image, whole."""
 
     def __init__(self, store: PairStore) -> None:
         self.store = store
-        self._images: dict[int, Pair] = {}
 
     def __getitem__(self, index: int) -> Pair:
-        if index not in self._images:
-            name = self.store.val[index]
-            self._images[index] = (_to_batch(self.store.lr(name)), _to_batch(self.store.hr(name)))
-        return self._images[index]
+        name = self.store.val[index]
+        return _to_batch(self.store.lr(name)), _to_batch(self.store.hr(name))
 
     def __len__(self) -> int:
         return len(self.store.val)
@@ -146,7 +143,8 @@ class PairData(pl.LightningDataModule):
             return self.feeder == "resident"
         if device.type != "cuda":
             return False
-        return num_bytes(self.store) < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+        size = sum(buffer.nbytes for buffer in self.store.buffers())
+        return size < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
     def _require_even_batches(self, world_size: int) -> None:
         """On several devices, gradients are averaged over them, so each needs as many patches of every batch."""
