@@ -133,13 +133,13 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as the EXIF orientation says. Pillow's own `exif_transpose` rewrites EXIF, and fails on odd tags."""
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION)
-    except Exception:  # tags that nobody can read say nothing about the pixels
+    except Exception:  # unreadable tags say nothing about the pixels
         return image
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The profile of colours that are not sRGB; None of grey pictures, and of a profile that nobody can read."""
+    """The profile of colours that are not sRGB; None of grey pictures, and of an unreadable profile."""
     embedded = image.info.get("icc_profile")
     if not embedded or image.mode in GREY_MODES:
         return None

@@ -87,7 +87,7 @@ def write_pairs(
         )
         with parallel_config(**pool):
             done: Any = Parallel(n_jobs=workers or -1, return_as="generator")(jobs)
-            with closing(done):  # on an error or Ctrl-C nobody goes on working for a store that is being removed
+            with closing(done):  # on an error or Ctrl-C the workers stop, since the store is removed
                 images = dict(zip(geometry, track(done, f"packing x{degradation.scale}", len(geometry)), strict=True))
         content = {"scale": degradation.scale, "degradation": str(degradation), **facts, "images": images}
         header = {"format": FORMAT, "version": VERSION, "digest": content_digest(content)}
