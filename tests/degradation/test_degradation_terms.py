@@ -55,10 +55,9 @@ def test_a_round_gaussian_is_scipys(sigma: float) -> None:
     np.testing.assert_allclose(blurred, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(("angle", "sigmas"), [(0.0, (1.0, 2.0)), (90.0, (2.0, 1.0))])
-def test_an_oblong_gaussian_along_an_axis_is_scipys(angle: float, sigmas: tuple[float, float]) -> None:
-    expected = scipy.ndimage.gaussian_filter(PLANE, sigmas, mode="reflect", radius=8)  # (down, right)
-    blurred = gaussian_blur(batch(PLANE), one(2.0), one(0.5), one(angle))[0, 0].numpy()
+def test_an_oblong_gaussian_along_the_row_is_scipys() -> None:
+    expected = scipy.ndimage.gaussian_filter(PLANE, (1.0, 2.0), mode="reflect", radius=8)  # (down, right)
+    blurred = gaussian_blur(batch(PLANE), one(2.0), one(0.5), ZERO)[0, 0].numpy()
     np.testing.assert_allclose(blurred, expected, atol=1e-12)
 
 
