@@ -104,16 +104,16 @@ def test_settings_that_do_not_fit_are_refused(arguments: tuple, cure: str) -> No
         build_index(MANY, *settings, groups=groups)
 
 
-TWIN = {"image07": MANY["images"]["image00"]}
+EQUAL = {"image07": MANY["images"]["image00"]}
 GREY = {"image00": {"sha256": "grey"}, "image07": {"sha256": "colour", "as_grey": "grey"}}
 
 
 @pytest.mark.parametrize(("changes", "groups"), [
     ({}, [["image00", "image07"]]),
     ({}, [["image00", "image12"], ["image12", "image07"]]),  # groups that share an image are one
-    (TWIN, []),  # equal pixels
+    (EQUAL, []),  # equal pixels
     (GREY, []),  # the same picture in grey and in RGB
-], ids=["group", "chain", "twins", "grey"])  # fmt: skip
+], ids=["group", "chain", "equal", "grey"])  # fmt: skip
 @given(seed=st.integers(0, 999), num_val=st.integers(3, 10))
 def test_what_belongs_together_stays_together(changes: dict, groups: list[list[str]], seed: int, num_val: int) -> None:
     val = build_index({"images": MANY["images"] | changes}, "train", num_val, 1, seed, groups=groups)["val"]

@@ -17,7 +17,7 @@ from srlab.datasets.sources import Folder
 from srlab.errors import SrlabError
 from srlab.files import read_json
 
-OPEN = Criteria(16, 0, -999, 1, 1, 0, 0, 6)  # drops nothing but twins
+OPEN = Criteria(16, 0, -999, 1, 1, 0, 0, 6)  # drops nothing but duplicates
 WEIGHTS = Weights(1, 1, 0, 1, 1, 2)
 Files = list[tuple[str, Path]]
 
@@ -67,7 +67,7 @@ def test_ties_are_broken_by_the_seed_and_not_by_the_order(tmp_path: Path) -> Non
     assert len({tuple(chosen(choose(files, 3, both, seed=seed))) for seed in range(5)}) > 1
 
 
-def test_another_coding_and_another_size_are_twins_and_the_better_one_stays(pool: Files, tmp_path: Path) -> None:
+def test_another_coding_and_another_size_are_duplicates_and_the_better_one_stays(pool: Files, tmp_path: Path) -> None:
     photo = Image.fromarray(data.chelsea())
     photo.save(tmp_path / "cat.png")
     photo.save(tmp_path / "cat_q30.jpg", quality=30)
@@ -162,7 +162,7 @@ def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_
 
 
 @pytest.mark.data
-def test_the_sample_of_imagenet_has_no_twins() -> None:
+def test_the_sample_of_imagenet_has_no_duplicates() -> None:
     root = os.environ.get("SRLAB_DATASETS")
     if not root:
         pytest.skip("SRLAB_DATASETS is not set")

@@ -146,7 +146,7 @@ def test_a_set_with_fewer_images_than_wanted_is_said(tmp_path: Path, capsys: pyt
     assert "note: 5 images were wanted, Folder(in) has 2" in capsys.readouterr().out
 
 
-def test_twins_are_kept_and_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_duplicates_are_kept_and_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     for name in ("a.png", "b.bmp", "c.tif"):
         Image.fromarray(picture(1)).save(tmp_path / "in" / name)

@@ -39,13 +39,13 @@ def test_images_under_other_names_get_those_of_the_set(digests: str, tmp_path: P
     assert verified(digests, tmp_path / "zoo") == ALL
 
 
-def test_twins_within_a_set_keep_their_names(tmp_path: Path) -> None:
+def test_duplicates_within_a_set_keep_their_names(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     for name in ("t36", "t65"):
         noise(0, 20, 20).save(tmp_path / "set" / f"{name}.png")
-    write_digests("Twins", pictures(tmp_path / "set"), "made for a test", tmp_path / "twins.json")
+    write_digests("Pair", pictures(tmp_path / "set"), "made for a test", tmp_path / "pair.json")
     backwards = pictures(tmp_path / "set")[::-1]
-    files = PixelCheck(str(tmp_path / "twins.json")).check(backwards, complete=True)
+    files = PixelCheck(str(tmp_path / "pair.json")).check(backwards, complete=True)
     assert [(name, path.stem) for name, path in files] == [("t36", "t36"), ("t65", "t65")]
 
 

@@ -132,7 +132,7 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     leaking = leaks.check(looked, source.set_name) if leaks else None
     if leaking:
         manifest["leaks"] = leaking
-    _note_twins(entries)
+    _note_duplicates(entries)
     with replacing(Path(out_dir)) as temporary:
         temporary.mkdir()
         for name, path in files:
@@ -161,13 +161,14 @@ def _entry(picture: Picture) -> dict[str, Any]:
     return entry
 
 
-def _note_twins(entries: dict[str, dict[str, Any]]) -> None:
-    """Say how many pictures repeat an earlier one; all stay, since published sets contain such twins."""
+def _note_duplicates(entries: dict[str, dict[str, Any]]) -> None:
+    """Say how many pictures repeat an earlier one; all stay, since published sets contain duplicates."""
     first: dict[str, str] = {}
-    twins = [(name, one) for name, entry in entries.items() if (one := first.setdefault(entry["sha256"], name)) != name]
-    if twins:
-        name, earlier = twins[0]
-        print(f"note: {len(twins)} images repeat the pixels of another ({name} those of {earlier}); all are kept")
+    pairs = [(name, first.setdefault(entry["sha256"], name)) for name, entry in entries.items()]
+    duplicates = [(name, earlier) for name, earlier in pairs if name != earlier]
+    if duplicates:
+        name, earlier = duplicates[0]
+        print(f"note: {len(duplicates)} images repeat the pixels of another ({name} those of {earlier}); all are kept")
 
 
 def checked_count(num_images: int | None) -> int | None:

@@ -144,7 +144,7 @@ class PixelCheck:
         images = sorted({image for image, _ in hits}, key=lambda image: (image != named, image in taken, image))
         if not images:
             return None, set()
-        # of twins within a set the one that is named so, else one not seen yet
+        # of duplicates within a set the one that is named so, else one not seen yet
         return images[0], {variant for image, variant in hits if image == images[0]}
 
     def _meant(self, picture: Picture) -> str | None:

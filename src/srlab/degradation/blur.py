@@ -96,7 +96,7 @@ def read_kernel(path: Path | str) -> Tensor:
         if path.suffix == ".npy":
             kernel = np.load(path, allow_pickle=False).astype(np.float64)
         elif path.suffix == ".txt":
-            kernel = np.loadtxt(path.read_text().replace(",", " ").splitlines(), ndmin=2)
+            kernel = np.loadtxt(path.read_text(encoding="utf-8").replace(",", " ").splitlines(), ndmin=2)
         else:
             raise SrlabError(f"blur kernel {path} is neither .npy nor .txt: save it as one of them")
     except FileNotFoundError:
