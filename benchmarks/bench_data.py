@@ -22,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from srlab.datasets.archives import Archive
 from srlab.datasets.augmentation import build_index
-from srlab.datasets.sources import Mirror, fetch_images
+from srlab.datasets.sources import fetch_images
 from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.files import read_json
@@ -45,7 +46,7 @@ class Material:
         if not os.environ.get("SRLAB_DATASETS"):
             pytest.skip("SRLAB_DATASETS is not set")
         self.name, self.folder, self.out = name, folder / name, folder / "pairs"
-        fetch_images(Mirror(name, NUM_IMAGES[name]), self.folder, 16)
+        fetch_images(Archive(name, [], NUM_IMAGES[name]), self.folder, 16)
         self.manifest = read_json(self.folder / "manifest.json")
         self.entries: dict[str, dict[str, Any]] = self.manifest["images"]
         self.files = {name: self.folder / entry["file"] for name, entry in self.entries.items()}

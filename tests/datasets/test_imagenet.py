@@ -1,9 +1,7 @@
-"""ImageNet from a folder, class tars, the tar of them, the mirror or the Hub: the same names, a bounded memory."""
+"""ImageNet from the user's folder, the mirror or the Hub: the same names, evenly from the classes."""
 
 import io
 import sys
-import tarfile
-import tracemalloc
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 from PIL import Image
 
 from srlab.datasets.imagenet import ImageNet
-from srlab.datasets.sources import fetch_images
 from srlab.errors import SrlabError
 
 CLASSES = {"n01440764": 7, "n01443537": 2, "n01484850": 5}  # images of each
@@ -42,16 +39,6 @@ def imagenet(num_images: int | None, classes: list[str] | None = None) -> ImageN
     return ImageNet(num_images, classes, "imagenet_sample", "ILSVRC/imagenet-1k")
 
 
-def tarred(content: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as bundle:
-        for name, data in content.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            bundle.addfile(member, io.BytesIO(data))
-    return file.getvalue()
-
-
 def as_folder(root: Path) -> Path:
     for wnid, files in FILES.items():
         (root / wnid).mkdir(parents=True)
@@ -60,69 +47,35 @@ def as_folder(root: Path) -> Path:
     return root
 
 
-def as_class_tars(root: Path) -> Path:
-    root.mkdir(parents=True)
-    for wnid, files in FILES.items():
-        (root / f"{wnid}.tar").write_bytes(tarred(files))
-    return root
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where SRLAB_IMAGENET leads: a folder per class."""
+    monkeypatch.setenv("SRLAB_IMAGENET", str(tmp_path / "imagenet"))
+    return as_folder(tmp_path / "imagenet")
 
 
-def as_one_tar(root: Path) -> Path:
-    root.mkdir(parents=True)
-    tar = root / "ILSVRC2012_img_train.tar"
-    tar.write_bytes(tarred({f"{wnid}.tar": tarred(files) for wnid, files in FILES.items()}))
-    return tar
-
-
-LAYOUTS = {
-    "folder": lambda root: as_folder(root / "train").parent,
-    "kaggle": lambda root: as_folder(root / "ILSVRC/Data/CLS-LOC/train").parents[3],
-    "classes": as_folder,
-    "class tars": as_class_tars,
-    "folder of the tar": lambda root: as_one_tar(root).parent,
-    "tar": as_one_tar,
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("num_images", [1, 3, 6, 14])
-def test_every_layout_gives_the_same_images(
-    layout: str, num_images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("inner", ["train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", "."])
+def test_the_classes_are_found_in_every_usual_layout(
+    inner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "reference")))
-    reference = imagenet(num_images).files()
-    monkeypatch.setenv("SRLAB_IMAGENET", str(LAYOUTS[layout](tmp_path / "other")))
-    files = imagenet(num_images).files()
-    assert [(name, path.read_bytes()) for name, path in files] == [(n, path.read_bytes()) for n, path in reference]
-    assert len(files) == num_images
+    monkeypatch.setenv("SRLAB_IMAGENET", str(tmp_path / "i"))
+    as_folder(tmp_path / "i" / inner)
+    files = imagenet(None).files()
+    assert [name for name, _ in files] == NAMES
+    assert files[0][1].read_bytes() == FILES["n01440764"]["n01440764_0.JPEG"]
 
 
-def test_without_a_number_a_folder_gives_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "i")))
-    assert [name for name, _ in imagenet(None).files()] == NAMES
+@pytest.mark.parametrize(("num_images", "counts"), [(6, [2, 2, 2]), (10, [4, 2, 4]), (3, [1, 1, 1]), (99, [7, 2, 5])])
+@pytest.mark.usefixtures("folder")
+def test_images_come_evenly_and_a_small_class_leaves_its_share_to_others(num_images: int, counts: list[int]) -> None:
+    names = [name[:9] for name, _ in imagenet(num_images).files()]
+    assert [names.count(wnid) for wnid in CLASSES] == counts
 
 
-def test_images_come_evenly_from_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "i")))
-    names = [name[:9] for name, _ in imagenet(6).files()]
-    assert {wnid: names.count(wnid) for wnid in CLASSES} == dict.fromkeys(CLASSES, 2)
-
-
-def test_a_small_class_leaves_its_share_to_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "i")))
-    names = [name[:9] for name, _ in imagenet(10).files()]
-    assert [names.count(wnid) for wnid in CLASSES] == [4, 2, 4]
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_classes_are_chosen_by_their_id(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(LAYOUTS[layout](tmp_path / "i")))
+@pytest.mark.usefixtures("folder")
+def test_classes_are_chosen_by_their_id_and_an_unknown_one_is_named() -> None:
     names = [name for name, _ in imagenet(5, ["n01484850"]).files()]
     assert names == [f"n01484850_{i}" for i in range(5)]
-
-
-def test_a_class_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "i")))
     with pytest.raises(SrlabError, match="no class n00000001: correct `classes`"):
         imagenet(5, ["n01484850", "n00000001"]).files()
 
@@ -139,70 +92,17 @@ def test_names_are_unique_where_the_files_are_numbered_per_class(
     assert len(set(names)) == 9
 
 
-@pytest.mark.parametrize("layout", ["class tars", "tar"])
-def test_of_a_tar_only_what_is_asked_for_is_unpacked(
-    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("file", "cure"), [
+    ("photo.jpg", r"correct it .* `source: folder`"),
+    ("ILSVRC2012_img_train.tar", r"is packed: unpack ILSVRC2012_img_train\.tar, .*tar -xf"),
+])  # fmt: skip
+def test_a_folder_without_classes_is_refused_with_the_cure(
+    file: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(LAYOUTS[layout](tmp_path / "i")))
-    imagenet(5).files()
-    assert len(list((tmp_path / "cache").rglob("*.JPEG"))) == 5
-
-
-def test_a_tar_needs_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_one_tar(tmp_path / "i")))
-    with pytest.raises(SrlabError, match="num_images is null"):
-        imagenet(None).files()
-
-
-def test_a_tar_that_was_read_is_listed_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_class_tars(tmp_path / "i")))
-    first = imagenet(5).files()
-    monkeypatch.setattr(tarfile, "open", None)
-    assert imagenet(5).files() == first
-
-
-def test_a_half_tar_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tar = as_one_tar(tmp_path / "i")
-    tar.write_bytes(tar.read_bytes()[:9000])
-    monkeypatch.setenv("SRLAB_IMAGENET", str(tar))
-    with pytest.raises(SrlabError, match=r"ILSVRC2012_img_train\.tar is damaged"):
-        imagenet(14).files()
-
-
-def test_a_folder_that_is_no_imagenet_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "photo.jpg").write_bytes(jpeg(1))
+    (tmp_path / file).touch()
     monkeypatch.setenv("SRLAB_IMAGENET", str(tmp_path))
-    with pytest.raises(SrlabError, match=r"correct it .* `source: folder`"):
+    with pytest.raises(SrlabError, match=cure):
         imagenet(1).files()
-
-
-def test_fetching_leaves_no_path_in_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(as_folder(tmp_path / "i")))
-    fetch_images(imagenet(4), tmp_path / "out", 16)
-    assert "/" not in (tmp_path / "out" / "manifest.json").read_text()
-
-
-def test_the_memory_does_not_grow_with_the_number_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_IMAGENET", str(tmp_path))
-
-    def peak(num_classes: int) -> int:
-        """Bytes, of going through num_classes x 150 files."""
-        for number in range(num_classes):
-            folder = tmp_path / f"n{number:08}"
-            if not folder.exists():
-                folder.mkdir()
-                for i in range(150):
-                    (folder / f"{folder.name}_{i}.JPEG").touch()
-        tracemalloc.start()
-        count = sum(1 for _ in imagenet(None).candidates())
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert count == 150 * num_classes
-        return used
-
-    peak(1)  # imports and caches of the first go
-    few, many = peak(2), peak(12)
-    assert many < 1.5 * few  # a list of all would be 6 times as long; that of the classes may grow
 
 
 # --- the mirror
@@ -266,12 +166,10 @@ def test_the_hub_gives_the_chosen_classes_only(monkeypatch: pytest.MonkeyPatch) 
     assert [name for name, _ in imagenet(9, ["n01443537"]).files()] == ["n01443537_0", "n01443537_1"]
 
 
-@pytest.mark.parametrize("problem", [
-    FileNotFoundError("Dataset 'ILSVRC/imagenet-1k' is a gated dataset on the Hub.\nYou must be authenticated"),
-    ConnectionError("no network"),
-    ValueError("unknown split"),
-])  # fmt: skip
-def test_a_hub_that_refuses_is_one_line_with_the_cure(problem: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_refuses_is_one_line_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = FileNotFoundError(
+        "Dataset 'ILSVRC/imagenet-1k' is a gated dataset on the Hub.\nYou must be authenticated"
+    )
     monkeypatch.setitem(sys.modules, "datasets", Hub(problem))
     with pytest.raises(SrlabError, match=r"accept its terms at .* set HF_TOKEN") as caught:
         imagenet(4).files()

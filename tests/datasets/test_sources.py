@@ -1,15 +1,16 @@
 """Sources name files the same way everywhere, and fetching is all or nothing."""
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from srlab.datasets.sources import Folder, Mirror, Packaged, fetch_images
+from srlab.datasets.archives import Archive
+from srlab.datasets.imagenet import ImageNet
+from srlab.datasets.sources import Folder, Packaged, fetch_images
 from srlab.errors import SrlabError
+from srlab.files import read_json
 from srlab.images.files import pixel_digest, read_image, write_png
 
 
@@ -30,10 +31,6 @@ def fill(folder: Path, *relatives: str) -> Path:
 PACKAGED = ["skimage:astronaut.png", "sklearn:china.jpg", "matplotlib:grace_hopper.jpg"]
 
 
-def test_packaged_photos_are_found_in_the_declared_order() -> None:
-    assert [name for name, _ in Packaged(PACKAGED, None).files()] == ["astronaut", "china", "grace_hopper"]
-
-
 def test_packaged_astronaut_is_the_one_of_scikit_image() -> None:
     from skimage.data import astronaut
 
@@ -41,38 +38,29 @@ def test_packaged_astronaut_is_the_one_of_scikit_image() -> None:
     np.testing.assert_array_equal(read_image(path), astronaut())
 
 
-def test_packaged_takes_the_first_num_images() -> None:
+def test_packaged_takes_the_first_num_images_in_the_declared_order() -> None:
+    assert [name for name, _ in Packaged(PACKAGED, None).files()] == ["astronaut", "china", "grace_hopper"]
     assert [name for name, _ in Packaged(PACKAGED, 2).files()] == ["astronaut", "china"]
 
 
-@pytest.mark.parametrize(("entry", "cure"), [
-    ("skimage:no.png", "not in the installed skimage: choose one of astronaut.png, "),
-    ("pooch:no.png", "is no packaged photo: write one of"),
-    ("astronaut.png", "is no packaged photo: write one of"),
+@pytest.mark.parametrize(("entries", "cure"), [
+    (["skimage:no.png"], "not in the installed skimage: choose one of astronaut.png, "),
+    (["pooch:no.png"], "is no packaged photo: write one of"),
+    (["astronaut.png"], "is no packaged photo: write one of"),
+    (["skimage:astronaut.png"] * 2, "2 times"),
 ])  # fmt: skip
-def test_a_wrong_packaged_entry_names_the_cure(entry: str, cure: str) -> None:
+def test_a_wrong_packaged_entry_names_the_cure(entries: list[str], cure: str) -> None:
     with pytest.raises(SrlabError, match=cure):
-        Packaged([entry], None).files()
-
-
-def test_a_packaged_entry_listed_twice_is_refused() -> None:
-    with pytest.raises(SrlabError, match="2 times"):
-        Packaged(["skimage:astronaut.png"] * 2, None).files()
+        Packaged(entries, None).files()
 
 
 # --- Folder
 
 
 def test_a_folder_gives_its_pictures_sorted_by_relative_path(tmp_path: Path) -> None:
-    fill(tmp_path, "c.png", "a/z.jpg", "b.BMP", "d.webp", "e.TIFF")
+    fill(tmp_path, "c.png", "a/z.jpg", "b.BMP", "d.webp", "e.TIFF", ".f.png", ".hidden/g.png")
+    (tmp_path / "h.png").mkdir()
     assert [name for name, _ in Folder(str(tmp_path), None).files()] == ["z", "b", "c", "d", "e"]
-
-
-def test_a_folder_skips_other_files_hidden_files_and_folders(tmp_path: Path) -> None:
-    fill(tmp_path, "a.png", ".b.png", ".hidden/c.png")
-    (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / "folder.png").mkdir()
-    assert [name for name, _ in Folder(str(tmp_path), None).files()] == ["a"]
 
 
 def test_equal_stems_are_told_apart_by_their_path(tmp_path: Path) -> None:
@@ -80,14 +68,10 @@ def test_equal_stems_are_told_apart_by_their_path(tmp_path: Path) -> None:
     assert [name for name, _ in Folder(str(tmp_path), None).files()] == ["a_x", "b_x", "y_jpg", "y_png"]
 
 
-def test_num_images_are_spread_evenly(tmp_path: Path) -> None:
+def test_num_images_are_spread_evenly_and_too_many_give_all(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{i:02}.png" for i in range(10)))
     assert [name for name, _ in Folder(str(tmp_path), 5).files()] == ["00", "02", "04", "06", "08"]
-
-
-def test_more_num_images_than_there_are_gives_all(tmp_path: Path) -> None:
-    fill(tmp_path, "a.png", "b.png")
-    assert len(Folder(str(tmp_path), 3000).files()) == 2
+    assert len(Folder(str(tmp_path), 3000).files()) == 10
 
 
 def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,12 +80,9 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(Folder("~/photos", None).files()) == 1
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="holds no image"):
         Folder(str(tmp_path), None).files()
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="nowhere is no folder: correct the path"):
         Folder(str(tmp_path / "nowhere"), None).files()
 
@@ -112,9 +93,13 @@ def test_excluded_images_are_left_out_and_named_in_the_source(tmp_path: Path) ->
     assert str(source) == "Folder(in without b)"
 
 
-def test_an_excluded_image_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="no image is called 302003: correct `exclude`"):
-        Folder(str(fill(tmp_path, "a.png")), None, exclude=["302003"]).files()
+@pytest.mark.parametrize(("exclude", "cure"), [
+    ("302003", "no image is called 302003: correct `exclude`"),
+    ("a", "gives no image: correct `exclude`"),
+])  # fmt: skip
+def test_an_exclusion_that_makes_no_sense_is_refused(tmp_path: Path, exclude: str, cure: str) -> None:
+    with pytest.raises(SrlabError, match=cure):
+        Folder(str(fill(tmp_path, "a.png")), None, exclude=[exclude]).files()
 
 
 def test_zero_images_are_refused() -> None:
@@ -122,70 +107,27 @@ def test_zero_images_are_refused() -> None:
         Folder(".", 0)
 
 
-# --- Mirror
-
-
-def test_a_mirror_is_the_folder_below_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "Set5", "baby.png")
-    monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
-    assert Mirror("Set5", None).files() == [("baby", tmp_path / "Set5" / "baby.png")]
-
-
-def test_a_mirror_without_the_variable_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SRLAB_DATASETS", raising=False)
-    with pytest.raises(SrlabError, match=r"SRLAB_DATASETS names, which is not set.*docs/datasets\.md"):
-        Mirror("Set5", None).files()
-
-
-def test_a_set_that_the_mirror_lacks_says_where_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
-    with pytest.raises(SrlabError, match=r"Set5 is no folder: put Set5 there.*docs/datasets\.md"):
-        Mirror("Set5", None).files()
-
-
-@pytest.mark.data
-def test_set14_of_the_mirror_has_one_grey_image() -> None:
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("SRLAB_DATASETS is not set: it names the folder that holds Set14/")
-    grey = [name for name, path in Mirror("Set14", None).files() if read_image(path).shape[2] == 1]
-    assert grey == ["bridge"]
-
-
 # --- fetch_images
 
 
-def test_files_are_copied_unchanged_under_a_lower_case_suffix(tmp_path: Path) -> None:
-    fill(tmp_path / "in", "Photo.PNG")
-    fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "out", 16)
-    assert (tmp_path / "out" / "Photo.png").read_bytes() == (tmp_path / "in" / "Photo.PNG").read_bytes()
-
-
-def test_the_manifest_describes_every_picture(tmp_path: Path) -> None:
-    fill(tmp_path / "in", "b.png")
-    write_png(tmp_path / "in" / "a.png", picture(7, 30, 40, 1))
+def test_files_are_copied_unchanged_and_described_in_the_manifest(tmp_path: Path) -> None:
+    fill(tmp_path / "in", "B.PNG")
+    grey = picture(7, 30, 40, 1)
+    write_png(tmp_path / "in" / "a.png", grey)
+    write_png(tmp_path / "in" / "c.png", grey.repeat(3, axis=2))  # known as grey too
     fetch_images(Folder(str(tmp_path / "in"), 5), tmp_path / "out", 16)
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text()) == {
+    a, b, c = (pixel_digest(pixels) for pixels in (grey, picture(0), grey.repeat(3, axis=2)))
+    assert read_json(tmp_path / "out" / "manifest.json") == {
         "source": "Folder(in)",
         "wanted": 5,
-        "got": 2,
+        "got": 3,
         "images": {
-            "a": {
-                "file": "a.png",
-                "width": 40,
-                "height": 30,
-                "channels": 1,
-                "sha256": pixel_digest(picture(7, 30, 40, 1)),
-            },
-            "b": {"file": "b.png", "width": 24, "height": 20, "channels": 3, "sha256": pixel_digest(picture(0))},
+            "B": {"file": "B.png", "width": 24, "height": 20, "channels": 3, "sha256": b},
+            "a": {"file": "a.png", "width": 40, "height": 30, "channels": 1, "sha256": a},
+            "c": {"file": "c.png", "width": 40, "height": 30, "channels": 3, "sha256": c, "as_grey": a},
         },
     }
-
-
-def test_the_manifest_knows_an_rgb_picture_of_equal_channels_as_grey_too(tmp_path: Path) -> None:
-    grey = picture(7, 30, 40, 1)
-    write_png(tmp_path / "in" / "a.png", grey.repeat(3, axis=2))
-    fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "out", 16)
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["images"]["a"]["as_grey"] == pixel_digest(grey)
+    assert (tmp_path / "out" / "B.png").read_bytes() == (tmp_path / "in" / "B.PNG").read_bytes()
 
 
 def test_every_unusable_file_is_named_at_once(tmp_path: Path) -> None:
@@ -196,6 +138,7 @@ def test_every_unusable_file_is_named_at_once(tmp_path: Path) -> None:
         fetch_images(Folder(str(folder), None), tmp_path / "out", 16)
     lines = str(caught.value).splitlines()
     assert [("empty.png" in line, "tiny.png" in line) for line in lines] == [(True, False), (False, True)]
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]  # nothing is written
 
 
 def test_a_set_with_fewer_images_than_wanted_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,33 +146,26 @@ def test_a_set_with_fewer_images_than_wanted_is_said(tmp_path: Path, capsys: pyt
     assert "note: 5 images were wanted, Folder(in) has 2" in capsys.readouterr().out
 
 
-def test_a_set_of_which_all_images_are_excluded_is_refused(tmp_path: Path) -> None:
-    source = Folder(str(fill(tmp_path / "in", "a.png")), None, exclude=["a"])
-    with pytest.raises(SrlabError, match="gives no image: correct `exclude`"):
-        fetch_images(source, tmp_path / "out", 16)
-
-
-def test_nothing_is_written_when_a_file_is_unusable(tmp_path: Path) -> None:
-    (fill(tmp_path / "in", "good.png") / "empty.png").touch()
-    with pytest.raises(SrlabError):
-        fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "out", 16)
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
-
-
-def test_twins_are_noted_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a.png", "b.bmp"):
-        (tmp_path / "in").mkdir(exist_ok=True)
+def test_duplicates_are_kept_and_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.bmp", "c.tif"):
         Image.fromarray(picture(1)).save(tmp_path / "in" / name)
     fetch_images(Folder(str(tmp_path / "in"), None), tmp_path / "out", 16)
-    assert "note: b has the same pixels as a; both are kept" in capsys.readouterr().out
+    assert "note: 2 images repeat the pixels of another (b those of a); all are kept" in capsys.readouterr().out
     assert (tmp_path / "out" / "b.bmp").exists()
 
 
 def test_no_path_of_this_machine_gets_into_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path / "Set5", "baby.png")
+    fill(tmp_path / "i" / "n01440764", "x.JPEG")
     monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
-    for number, source in enumerate(
-        [Mirror("Set5", None), Folder(str(tmp_path / "Set5"), None), Packaged(PACKAGED, 1)]
-    ):
+    monkeypatch.setenv("SRLAB_IMAGENET", str(tmp_path / "i"))
+    sources = [
+        Archive("Set5", [], None),
+        Folder(str(tmp_path / "Set5"), None),
+        Packaged(PACKAGED, 1),
+        ImageNet(1, None, "sample", "hub"),
+    ]
+    for number, source in enumerate(sources):
         fetch_images(source, tmp_path / f"out{number}", 16)
         assert "/" not in (tmp_path / f"out{number}" / "manifest.json").read_text()

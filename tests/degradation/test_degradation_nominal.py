@@ -25,20 +25,13 @@ def imaging(kernel: str | None = None, **on) -> Imaging:
     return Imaging(2, 0, "bicubic", kernel=kernel, **(dict.fromkeys(STRENGTHS, OFF) | ranges))
 
 
-def test_of_bicubic_it_is_the_reduction_alone() -> None:
-    assert Bicubic(3).nominal() == DrawnImaging(3, "bicubic", {})
-
-
 def test_it_is_the_middle_of_blur_and_noise_and_nothing_with_a_direction() -> None:
     ranges = {"shift": (0, 1), "rotation": (-1, 2), "sigma": (0.2, 2.0), "anisotropy": (0, 0.5), "length": (0, 3)}
     noise = {"peak": (100, 300), "noise": (0, 5), "quality": (50, 90)}
     found = imaging(**ranges, **noise).nominal()
     assert found.parameters == {"sigma": pytest.approx(1.1), "peak": 200, "noise": 2.5}
     assert (found.scale, found.method, found.kernel) == (2, "bicubic", None)
-
-
-def test_terms_that_are_off_have_no_parameters() -> None:
-    assert imaging().nominal().parameters == {}
+    assert imaging().nominal() == Bicubic(2).nominal() == DrawnImaging(2, "bicubic", {})
 
 
 def test_the_kernel_file_is_known_for_every_image(tmp_path) -> None:

@@ -19,6 +19,7 @@ from srlab.images.files import foreign_profile, read_image
 WIDTH, HEIGHT = 48, 32  # px
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
 ADOBE_RGB = Image.open(Path(skimage.__file__).parent / "data" / "rocket.jpg").info["icc_profile"]
+SRGB = Image.open(Path(skimage.__file__).parent / "data" / "chelsea.png").info["icc_profile"]
 
 
 # --- orientation
@@ -108,20 +109,15 @@ def test_a_jpeg_with_a_hole_is_named_as_damaged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [
     {"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressive": True}, {"keep_rgb": True},
-    {"restart_marker_blocks": 1}, {"quality": 100, "optimize": True},
+    {"restart_marker_blocks": 1},
 ], ids=str)  # fmt: skip
 def test_a_whole_jpeg_of_any_kind_passes(tmp_path: Path, options: dict[str, object]) -> None:
     (tmp_path / "x.jpg").write_bytes(jpeg(**options) + b"<html>junk behind it</html>")
     np.testing.assert_array_equal(read_image(tmp_path / "x.jpg"), np.asarray(Image.open(tmp_path / "x.jpg")))
 
 
-def test_a_cmyk_jpeg_passes(tmp_path: Path) -> None:
-    PHOTO.convert("CMYK").save(tmp_path / "x.jpg")
-    assert read_image(tmp_path / "x.jpg").shape == (HEIGHT, WIDTH, 3)
-
-
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
 def test_a_file_with_flipped_bits_is_used_or_named(tmp_path: Path, form: str) -> None:
     buffer = io.BytesIO()
     PHOTO.save(buffer, form, **({"exif": exif(TURNED)} if form in ("PNG", "JPEG") else {}))
@@ -165,14 +161,8 @@ def test_a_profile_is_noted_in_the_manifest_and_its_picture_is_read_alike_later(
     np.testing.assert_array_equal(read_listed(tmp_path / "out" / "x.jpg", entry), read_image(tmp_path / "in" / "x.jpg"))
 
 
-@pytest.mark.parametrize("profile", [None, b"no profile", b""])
-def test_without_a_profile_that_says_something_nothing_is_converted(tmp_path: Path, profile: bytes | None) -> None:
+@pytest.mark.parametrize("profile", [None, b"no profile", b"", SRGB], ids=["none", "no profile", "empty", "sRGB"])
+def test_without_a_profile_of_other_colours_nothing_is_converted(tmp_path: Path, profile: bytes | None) -> None:
     PHOTO.save(tmp_path / "x.png", icc_profile=profile)
     assert foreign_profile(tmp_path / "x.png") is None
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), np.asarray(PHOTO))
-
-
-def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:
-    photo = Path(skimage.__file__).parent / "data" / "chelsea.png"
-    assert "sRGB" in str(Image.open(photo).info["icc_profile"])
-    assert foreign_profile(photo) is None

@@ -1,6 +1,5 @@
 """The packed store gives back exactly what went in, or says why not."""
 
-import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -19,25 +18,19 @@ from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
 
 
-@pytest.fixture(scope="module", params=[2, 3, 4])
+@pytest.fixture(scope="module", params=[2, 3])
 def train_store(request, tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     return packed(tmp_path_factory.mktemp("train"), originals(), "train", request.param)
 
 
-@pytest.fixture(scope="module")
-def test_store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
-    return packed(tmp_path_factory.mktemp("test"), originals(), "test")
-
-
-def test_images_of_a_test_store_are_those_of_the_degradation(test_store: PairStore) -> None:
+def test_a_test_store_holds_the_images_of_the_degradation_grey_ones_in_one_channel(tmp_path: Path) -> None:
+    store = packed(tmp_path, originals(), "test")
     for name, image in originals().items():
         hr, lr = Bicubic(2)(image)
-        np.testing.assert_array_equal(test_store.hr(name), hr)
-        np.testing.assert_array_equal(test_store.lr(name), lr)
-
-
-def test_a_test_store_keeps_grey_images_grey(test_store: PairStore) -> None:
-    assert {name: test_store.channels(name) for name in test_store.names} == {n: s[2] for n, s in SIZES.items()}
+        np.testing.assert_array_equal(store.hr(name), hr)
+        np.testing.assert_array_equal(store.lr(name), lr)
+    with pytest.raises(ValueError, match="read-only"):
+        store.hr("grey")[0, 0, 0] = 0
 
 
 def test_a_train_store_holds_grey_images_as_equal_channels(train_store: PairStore) -> None:
@@ -55,17 +48,14 @@ def test_the_store_knows_split_and_counts(tmp_path: Path) -> None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    data=st.data(),
-    lr_patch=st.integers(1, 8),
-    batch=st.integers(1, 6),
-)
+@given(data=st.data(), lr_patch=st.integers(1, 8), batch=st.integers(1, 6))
 def test_every_crop_is_a_plain_slice_of_both_images(train_store: PairStore, data, lr_patch: int, batch: int) -> None:
     unit = st.one_of(st.floats(0, 1, exclude_max=True), st.just(float(np.nextafter(1, 0))))
     entries = np.array(data.draw(st.lists(st.integers(0, len(train_store.train) - 1), min_size=batch, max_size=batch)))
     us, vs = (np.array(data.draw(st.lists(unit, min_size=batch, max_size=batch))) for _ in range(2))
     scale = train_store.scale
     lr, hr, operations = train_store.crops(entries, us, vs, lr_patch * scale)
+    assert lr.flags.writeable and hr.flags.writeable  # new arrays, which torch takes as they are
     for i, entry in enumerate(entries):
         name, operation = train_store.train[entry]
         height, width, _ = train_store.lr(name).shape
@@ -85,30 +75,16 @@ def test_crops_reach_every_position_equally(tmp_path: Path) -> None:
     assert counts.tolist() == [100] * 13  # 16 - 4 + 1 top edges
 
 
-def test_crops_are_new_arrays_of_bytes(train_store: PairStore) -> None:
-    lr, hr, operations = train_store.crops(np.zeros(2, np.int64), np.zeros(2), np.zeros(2), 12)
-    assert (lr.dtype, hr.dtype, operations.dtype) == (np.uint8, np.uint8, np.int64)
-    assert lr.flags.writeable
-    assert hr.flags.writeable
-
-
-def test_a_patch_larger_than_an_image_is_refused(train_store: PairStore) -> None:
-    with pytest.raises(SrlabError, match="below the patch size 48: lower patch_size"):
-        train_store.crops(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), 48)
-
-
-def test_a_patch_that_is_no_multiple_of_scale_is_refused(train_store: PairStore) -> None:
-    with pytest.raises(SrlabError, match="not a multiple of scale"):
-        train_store.crops(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), 13)
-
-
-def test_images_cannot_be_changed_through_the_store(test_store: PairStore) -> None:
-    with pytest.raises(ValueError, match="read-only"):
-        test_store.hr("grey")[0, 0, 0] = 0
+@pytest.mark.parametrize(("patch", "message"), [
+    (48, "below the patch size 48: lower patch_size"),
+    (13, "not a multiple of scale"),
+])  # fmt: skip
+def test_a_patch_that_does_not_fit_is_refused(train_store: PairStore, patch: int, message: str) -> None:
+    with pytest.raises(SrlabError, match=message):
+        train_store.crops(np.zeros(1, np.int64), np.zeros(1), np.zeros(1), patch)
 
 
 def test_a_pickled_store_is_small_and_reads_the_same(train_store: PairStore) -> None:
-    train_store.hr("grey")
     pickled = pickle.dumps(train_store)
     assert len(pickled) < 5000  # the images alone are 20 kB
     np.testing.assert_array_equal(pickle.loads(pickled).hr("grey"), train_store.hr("grey"))
@@ -131,10 +107,7 @@ def test_another_split_changes_the_digest(tmp_path: Path, change: dict[str, int]
     assert PairStore(tmp_path / "a").digest != PairStore(tmp_path / "b").digest
 
 
-def test_the_buffers_are_the_images_one_after_the_other(test_store: PairStore) -> None:
-    flat = np.load(test_store.folder / "hr.npy")
-    joined = b"".join(test_store.hr(name).tobytes() for name in sorted(SIZES))
-    assert hashlib.sha256(flat.tobytes()).digest() == hashlib.sha256(joined).digest()
+# --- damage
 
 
 @pytest.mark.parametrize("file", ["hr.npy", "lr.npy", "index.json"])
@@ -146,7 +119,7 @@ def test_a_missing_file_names_itself_and_the_cure(tmp_path: Path, file: str) -> 
 
 
 @pytest.mark.parametrize("file", ["hr.npy", "lr.npy", "index.json"])
-@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.99])
 def test_a_shortened_file_is_noticed_at_once(tmp_path: Path, file: str, keep: float) -> None:
     folder = packed(tmp_path, originals()).folder
     content = (folder / file).read_bytes()
@@ -155,38 +128,15 @@ def test_a_shortened_file_is_noticed_at_once(tmp_path: Path, file: str, keep: fl
         PairStore(folder)
 
 
-def test_an_index_of_another_store_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"version": 1}, "no packed store of version 2"),
+    ({"format": "other pairs"}, "no packed store of version 2"),
+    ({"wanted": 17}, r"damaged \(index\.json was changed\)"),
+    ({"images": {}}, r"damaged \(hr\.npy is not what index\.json says\)"),
+])  # fmt: skip
+def test_an_index_of_another_kind_is_refused_in_one_line(tmp_path: Path, changes: dict, message: str) -> None:
     folder = packed(tmp_path, originals()).folder
-    index = json.loads((folder / "index.json").read_text())
-    index["images"].popitem()
-    (folder / "index.json").write_text(json.dumps(index))
-    with pytest.raises(SrlabError, match=r"is not what index\.json says"):
-        PairStore(folder)
-
-
-def test_bicubic_draws_nothing(test_store: PairStore) -> None:
-    assert [test_store.drawn(name) for name in test_store.names] == [{}] * len(SIZES)
-
-
-def changed_index(folder: Path, **changes: object) -> None:
-    index = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps({k: v for k, v in {**index, **changes}.items() if v is not None}))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": None, "version": None}, "packed by an older srlab"),
-        ({"version": 1}, "version 1, this srlab reads 2: run `dvc repro`"),
-        ({"version": 3}, "version 3, this srlab reads 2: run `dvc repro`"),
-        ({"format": "other pairs"}, "no packed store of srlab"),
-        ({"format": None, "digest": None}, "no packed store of srlab"),
-        ({"wanted": 17}, r"damaged \(index\.json was changed\)"),
-    ],
-)
-def test_a_store_of_another_kind_is_refused_in_one_line(tmp_path: Path, changes: dict, message: str) -> None:
-    folder = packed(tmp_path, originals()).folder
-    changed_index(folder, **changes)
+    (folder / "index.json").write_text(json.dumps(read_json(folder / "index.json") | changes))
     with pytest.raises(SrlabError, match=message) as caught:
         PairStore(folder)
     assert "\n" not in str(caught.value)
@@ -195,16 +145,5 @@ def test_a_store_of_another_kind_is_refused_in_one_line(tmp_path: Path, changes:
 def test_an_index_that_is_a_list_is_no_store(tmp_path: Path) -> None:
     folder = packed(tmp_path, originals()).folder
     (folder / "index.json").write_text("[1, 2]\n")
-    with pytest.raises(SrlabError, match=r"no packed store of srlab"):
+    with pytest.raises(SrlabError, match="no packed store"):
         PairStore(folder)
-
-
-@pytest.mark.parametrize("key", ["hr", "lr"])
-def test_verify_finds_a_changed_pixel(tmp_path: Path, key: str) -> None:
-    store = packed(tmp_path, originals())
-    store.verify()
-    pixels = np.lib.format.open_memmap(store.folder / f"{key}.npy", mode="r+")
-    pixels[-1] ^= 1  # of the last image
-    pixels.flush()
-    with pytest.raises(SrlabError, match=rf"{key}\.npy is damaged at tall"):
-        PairStore(store.folder).verify()

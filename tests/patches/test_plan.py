@@ -14,30 +14,18 @@ sizes = st.integers(1, 40)
 epochs = st.integers(0, 1000)
 
 
-@given(sizes, sizes, st.integers(0, 9), st.lists(epochs, min_size=1, max_size=4))
-def test_a_plan_does_not_remember_what_was_drawn_before(
-    entries: int, patches: int, seed: int, before: list[int]
-) -> None:
-    used, fresh = EpochPlan(entries, patches, seed), EpochPlan(entries, patches, seed)
-    for epoch in before:
-        used.draw(epoch)
-    for column, expected in zip(used.draw(5), fresh.draw(5), strict=True):
-        np.testing.assert_array_equal(column, expected)
-
-
 @given(sizes, sizes, st.integers(0, 9), epochs)
-def test_every_entry_is_used_once_before_any_is_used_again(entries: int, patches: int, seed: int, epoch: int) -> None:
-    drawn = EpochPlan(entries, patches, seed).draw(epoch)[0]
+def test_every_entry_is_used_once_before_any_again(entries: int, patches: int, seed: int, epoch: int) -> None:
+    plan = EpochPlan(entries, patches, seed)
+    plan.draw(7)  # it does not remember what was drawn before
+    drawn, us, vs = plan.draw(epoch)
+    for column, fresh in zip((drawn, us, vs), EpochPlan(entries, patches, seed).draw(epoch), strict=True):
+        np.testing.assert_array_equal(column, fresh)
+    assert len(drawn) == len(us) == len(vs) == patches
     for start in range(0, patches, entries):
         assert max(Counter(drawn[start : start + entries].tolist()).values()) == 1
     assert set(drawn.tolist()) <= set(range(entries))
-
-
-@given(sizes, sizes, st.integers(0, 9), epochs)
-def test_crops_are_placed_in_the_unit_square(entries: int, patches: int, seed: int, epoch: int) -> None:
-    _, us, vs = EpochPlan(entries, patches, seed).draw(epoch)
-    assert len(us) == len(vs) == patches
-    assert 0 <= min(us.min(), vs.min()) <= max(us.max(), vs.max()) < 1
+    assert ((us >= 0) & (us < 1) & (vs >= 0) & (vs < 1)).all()
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 1), (1, 0)])
@@ -54,12 +42,6 @@ def test_ranks_partition_every_batch(patches: int, batch_size: int, world_size: 
     for start, *parts in zip(starts, *ranks, strict=True):
         together = sorted(int(index) for _, part in parts for index in part)
         assert together == list(range(start, min(start + batch_size, patches)))
-
-
-def test_keys_carry_the_epoch_that_was_set() -> None:
-    sampler = EpochSampler(8, 4)
-    sampler.set_epoch(3)
-    assert [epoch for epoch, _ in sampler] == [3, 3]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5))

@@ -23,7 +23,7 @@ def build_index(
     Role "train": `num_val` whole images, drawn by `seed`, go to val, the rest to train under the first `operations` (1
     or 8) OPERATIONS. An image lies on one side only, and so do images of equal pixels and those named together in
     `groups` (stereo pairs; names of other data sets are passed over). Role "test": every image goes to test.
-    SrlabError if the numbers do not fit the manifest.
+    SrlabError if the settings do not fit the manifest.
     """
     names = sorted(manifest["images"])
     if role == "test":
@@ -36,12 +36,12 @@ def build_index(
         raise SrlabError(f"num_val is {num_val}, but there are {len(names)} images: leave at least one for training")
     if len(names) - num_val < num_val:
         print(f"note: num_val is {num_val}: of {len(names)} images {len(names) - num_val} are left to train on")
-    val = _draw(_units(names, [*groups, *_twins(manifest)]), num_val, seed)
+    val = _draw(_units(names, [*groups, *_duplicates(manifest)]), num_val, seed)
     train = [[name, operation] for name in names if name not in val for operation in range(operations)]
     return {"train": train, "val": sorted(val), "test": []}
 
 
-def _twins(manifest: dict[str, Any]) -> list[list[str]]:
+def _duplicates(manifest: dict[str, Any]) -> list[list[str]]:
     """The names of each picture, be it stored as grey or as RGB."""
     names = defaultdict(list)
     for name, entry in manifest["images"].items():

@@ -1,4 +1,4 @@
-"""Files from public homes: retried, resumed where the server can, whole or not there."""
+"""Files from public homes: retried, resumed where the server can, whole or not at all."""
 
 import hashlib
 import math
@@ -17,7 +17,7 @@ from srlab.progress import track
 CACHE_VARIABLE = "SRLAB_CACHE"
 CHUNK = 1 << 20  # bytes; the progress bar counts MiB
 TIMEOUT = (15, 60)  # seconds: to connect, and between two packets
-HOPELESS = (400, 401, 403, 404, 405, 410, 451)  # asking again does not change these
+PERMANENT_HTTP_ERRORS = (400, 401, 403, 404, 405, 410, 451)  # asking again does not change these
 
 
 class SourceUnavailable(Exception):
@@ -36,34 +36,32 @@ def cache_folder() -> Path:
 def download(url: str, folder: Path, checksum: str | None, attempts: int = 4, pause: float = 1.0) -> Path:
     """The file at `url`, in `folder` under a name of its own; nothing is fetched if it lies there undamaged.
 
-    A cut line is resumed by a range request where the server offers that (RFC 9110, section 14), else begun again;
+    A cut transfer is resumed by a range request where the server offers that (RFC 9110, section 14), else begun again;
     it ends after `attempts` in a row without progress, `pause` seconds apart, doubled each time. `checksum` is
     "md5:<hex>" or "sha256:<hex>", or None where no publisher states one. SourceUnavailable, with the reason,
     on failure.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / file_name(url)
+    checksum = checksum and checksum.lower()
+    name = re.sub(r"[^\w.-]", "_", _last_part(url)) or "archive"
+    target = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:10]}-{name}"  # no two URLs have the same
     with FileLock(f"{target}.lock"):  # two stages may want the same archive at once
-        if target.exists() and checksum and _digest(target, checksum) != checksum.lower():
+        if target.exists() and _digest(target, checksum) != checksum:
             print(f"note: {target} was damaged since it was downloaded: downloading it again")
             target.unlink()
         if not target.exists():
             partial = target.with_name(target.name + ".partial")
             _fetch(url, partial, attempts, pause)
-            _require_checksum(partial, checksum)
+            if (got := _digest(partial, checksum)) != checksum:
+                partial.unlink()
+                raise SourceUnavailable(f"its checksum is {got}, not {checksum}")
             partial.replace(target)
             _validator_file(partial).unlink(missing_ok=True)
     return target
 
 
-def file_name(url: str) -> str:
-    """A file name that no other URL has: a digest of the URL, and the name it ends in."""
-    stem = re.sub(r"[^\w.-]", "_", _last_part(url)) or "archive"
-    return f"{hashlib.sha256(url.encode()).hexdigest()[:10]}-{stem}"
-
-
 def _fetch(url: str, partial: Path, attempts: int, pause: float) -> None:
-    """Bring the whole of `url` to `partial`, going on from what lies there."""
+    """Bring the whole of `url` to `partial`, resuming what lies there."""
     fruitless = 0
     while True:
         before = _size(partial)
@@ -79,44 +77,35 @@ def _fetch(url: str, partial: Path, attempts: int, pause: float) -> None:
 
 
 def _request(url: str, partial: Path) -> None:
-    """One request that adds to `partial` or writes it anew; _Cut if the file is not whole afterwards."""
+    """One request that adds to `partial` or writes it again; _Cut if the file is not whole afterwards."""
     start, validator = _size(partial), _validator(partial)
     headers = {"Accept-Encoding": "identity"}  # ranges then count the bytes that are stored
     if start and validator:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code in HOPELESS:
+        if response.status_code in PERMANENT_HTTP_ERRORS:
             raise SourceUnavailable(f"the server answers {response.status_code} {response.reason}")
         if response.status_code == 416:  # what is stored is no beginning of what the server has now
             partial.unlink()
             raise _Cut("the server has no such range")
         response.raise_for_status()
+        stated = response.headers.get("Content-Length", "")
         if response.status_code != 206:
             start = 0
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            raise SourceUnavailable("the server answers a range request with another range")
-        _validator_file(partial).write_text(_validator_of(response))
-        total = _total(response)
-        _store(response, url, partial, start, total)
+        else:
+            range_, _, stated = response.headers.get("Content-Range", "").partition("/")  # it may end before the file
+            if not range_.startswith(f"bytes {start}-"):
+                raise SourceUnavailable("the server answers a range request with another range")
+        total = int(stated) if stated.isdigit() else None  # bytes of the whole file
+        _validator_file(partial).write_text(_validator_of(response), encoding="utf-8")
+        title = f"downloading {_last_part(url)} (MiB" + (f", resumed at {start / CHUNK:.0f})" if start else ")")
+        # As it comes: some servers call the compression of a .tgz a transfer encoding, which must not be undone.
+        pieces = response.raw.stream(CHUNK, decode_content=False)
+        with partial.open("ab" if start else "wb") as file:
+            for piece in track(pieces, title, None if total is None else math.ceil((total - start) / CHUNK)):
+                file.write(piece)
     if total is not None and _size(partial) != total:
-        raise _Cut(f"the line was cut after {_size(partial)} of {total} bytes")
-
-
-def _store(response: requests.Response, url: str, partial: Path, start: int, total: int | None) -> None:
-    """Write the body after the first `start` bytes of `partial`, with progress in MiB."""
-    left = None if total is None else math.ceil((total - start) / CHUNK)
-    resumed = f", on from {start / CHUNK:.0f}" if start else ""
-    # As it comes: some servers call the compression of a .tgz a transfer encoding, which must not be undone.
-    pieces = response.raw.stream(CHUNK, decode_content=False)
-    with partial.open("ab" if start else "wb") as file:
-        for piece in track(pieces, f"downloading {_last_part(url)} (MiB{resumed})", left):
-            file.write(piece)
-
-
-def _total(response: requests.Response) -> int | None:
-    """Bytes of the whole file, where the server states them; a range may end before the file does."""
-    stated = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length", "")
-    return int(stated) if stated.isdigit() else None
+        raise _Cut(f"the connection was cut after {_size(partial)} of {total} bytes")
 
 
 def _validator_of(response: requests.Response) -> str:
@@ -129,7 +118,7 @@ def _validator_of(response: requests.Response) -> str:
 
 def _validator(partial: Path) -> str:
     file = _validator_file(partial)
-    return file.read_text() if file.exists() else ""
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _validator_file(partial: Path) -> Path:
@@ -146,23 +135,15 @@ def _last_part(url: str) -> str:
 
 def _reason(error: Exception) -> str:
     """One short line: of a chain of wrapped network errors the innermost says what happened."""
-    while error.__context__ is not None and isinstance(error.__context__, Exception):
+    while isinstance(error.__context__, Exception):
         error = error.__context__
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
-def _require_checksum(path: Path, checksum: str | None) -> None:
-    """SourceUnavailable, and `path` removed, if its digest is not `checksum`."""
-    if checksum is None:
-        return
-    got = _digest(path, checksum)
-    if got != checksum.lower():
-        path.unlink()
-        raise SourceUnavailable(f"its checksum is {got}, not {checksum}")
-
-
-def _digest(path: Path, like: str) -> str:
-    """The digest of a file in the form of `like`, "md5:<hex>" or "sha256:<hex>"."""
+def _digest(path: Path, like: str | None) -> str | None:
+    """The digest of a file in the form of `like`, "md5:<hex>" or "sha256:<hex>"; None of None."""
+    if like is None:
+        return None
     algorithm = like.partition(":")[0]
     with path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"

@@ -1,39 +1,36 @@
-"""ImageNet-1k training images: the user's ILSVRC2012 folder or tar files, the local mirror's sample, or the Hub."""
+"""ImageNet-1k training images: the user's ILSVRC2012 folder, the local mirror's sample, or the Hugging Face Hub."""
 
 import hashlib
 import itertools
 import os
 import re
-import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Protocol
 
+from srlab.datasets.archives import MIRROR_VARIABLE
 from srlab.datasets.downloads import cache_folder
 from srlab.datasets.folders import SUFFIXES, pictures
-from srlab.datasets.sources import MIRROR_VARIABLE, checked_count, spread
+from srlab.datasets.sources import Source, checked_count, spread
 from srlab.errors import SrlabError
-from srlab.files import read_json, replacing, write_json
+from srlab.files import replacing
 from srlab.progress import track
 
 VARIABLE = "SRLAB_IMAGENET"
 CLASS = re.compile(r"n\d{8}")  # WordNet id
-CLASS_TAR = re.compile(r"n\d{8}\.tar")
 TRAIN_FOLDERS = ("train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train", ".")
-TRAIN_TAR = "ILSVRC2012_img_train.tar"
 HUB_SUFFIX = re.compile(r"^(n\d{8}_\d+)_n\d{8}$")  # the Hub repeats the class: n01440764_10026_n01440764
 
 
-class ImageNet:
+class ImageNet(Source):
     """`num_images` of the images (None: all that a folder has), evenly from each of `classes` (None: all classes).
 
-    The first of these that there is: what $SRLAB_IMAGENET names (train/<class>/*.JPEG, the class tars, or the tar of
-    them), the folder `sample` of the mirror $SRLAB_DATASETS, and `hub`, a data set of the Hugging Face Hub, streamed
-    with the user's token until `num_images` were seen. What comes from a tar or the Hub is kept in the cache.
+    The first of these that there is: the folder that $SRLAB_IMAGENET names (train/<class>/*.JPEG), the folder `sample`
+    of the mirror $SRLAB_DATASETS, and `hub`, a data set of the Hugging Face Hub, streamed with the user's token until
+    `num_images` were seen. What comes from the Hub is kept in the cache.
     """
 
-    verify = None
     set_name = "ImageNet"
 
     def __init__(self, num_images: int | None, classes: Sequence[str] | None, sample: str, hub: str) -> None:
@@ -51,63 +48,62 @@ class ImageNet:
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) of each, as ("n01440764_10026", ...); SrlabError if there are none, with the cure."""
-        found = list(track(self.candidates(), f"finding {self}", self.wanted))
+        if self.root:
+            found = self._of_the_user(self.root)
+        elif self.mirror:
+            found = spread([pair for pair in pictures(self.mirror) if self._is_wanted(pair[0])], self.wanted)
+        else:
+            found = self._of_the_hub()
         if not found:
             raise SrlabError(f"{self} gives no image: correct {VARIABLE} or `classes` in conf/dataset/")
         return found
 
-    def candidates(self) -> Iterator[tuple[str, Path]]:
-        """The same one by one: of the user's 1.28 million files only one class's names are in memory."""
-        if self.root:
-            return self._of_the_user(self.root)
-        if self.mirror:
-            return iter(spread([pair for pair in pictures(self.mirror) if self._is_wanted(pair[0])], self.wanted))
-        return self._of_the_hub()
-
-    def _of_the_user(self, root: Path) -> Iterator[tuple[str, Path]]:
-        store = _store(root)
-        if self.wanted is None and isinstance(store, _Tars):
-            raise SrlabError(f"num_images is null, but {root} is unpacked into the cache: say how many in params.yaml")
-        known = store.classes()
-        unknown = sorted(set(self.classes or ()) - set(known))
+    def _of_the_user(self, root: Path) -> list[tuple[str, Path]]:
+        folders = _class_folders(root)
+        unknown = sorted(set(self.classes or ()) - set(folders))
         if unknown:
             raise SrlabError(f"{VARIABLE} has no class {', '.join(unknown)}: correct `classes` in conf/dataset/")
-        chosen = known if self.classes is None else self.classes
-        shares = (
-            None if self.wanted is None else _shares({wnid: len(store.images(wnid)) for wnid in chosen}, self.wanted)
-        )
-        for wnid in chosen:
-            images = store.images(wnid) if shares is None else spread(store.images(wnid), shares[wnid])
-            once = len({Path(image).stem for image in images}) == len(images)
-            for image in images:
-                name = Path(image).stem if once else image.replace(".", "_")
-                yield (name if name.startswith(wnid) else f"{wnid}_{name}"), store.file(wnid, image)
+        listed = {
+            wnid: [path for path in _entries(folders[wnid]) if path.suffix.lower() in SUFFIXES]
+            for wnid in track(sorted(folders) if self.classes is None else self.classes, f"listing {self}")
+        }
+        counts = {wnid: len(images) for wnid, images in listed.items()}
+        shares = counts if self.wanted is None else _shares(counts, self.wanted)
+        found = []
+        for wnid, images in listed.items():
+            chosen = spread(images, shares[wnid])
+            is_stem_unique = len({path.stem for path in chosen}) == len(chosen)
+            for path in chosen:
+                name = path.stem if is_stem_unique else path.name.replace(".", "_")
+                found.append((name if name.startswith(wnid) else f"{wnid}_{name}", path))
+        return found
 
-    def _of_the_hub(self) -> Iterator[tuple[str, Path]]:
+    def _of_the_hub(self) -> list[tuple[str, Path]]:
         """The first `num_images` of the Hub's train split that are of the classes; their list is kept with them."""
         if self.wanted is None:
             raise SrlabError(f"num_images is null, but {self.hub} is streamed: say how many in params.yaml")
         folder = cache_folder() / "imagenet" / self.hub.replace("/", "--")
         key = hashlib.sha256(f"{self.wanted} {self.classes}".encode()).hexdigest()[:10]
         listed = folder / f"streamed-{key}.txt"
-        if listed.exists():
-            files = [folder / file for file in listed.read_text().split()]
-            yield from ((file.stem, file) for file in files)
-            return
-        files = []
-        for name, data in self._rows():
-            files.append(_stored(folder / name, data))
-            yield files[-1].stem, files[-1]
-        with replacing(listed) as temporary:
-            temporary.write_text("\n".join(file.name for file in files))
+        if not listed.exists():
+            names = []
+            for name, data in track(self._rows(), f"streaming {self}", self.wanted):
+                names.append(name)
+                if not (folder / name).exists():
+                    with replacing(folder / name) as temporary:
+                        temporary.write_bytes(data)
+            with replacing(listed) as temporary:
+                temporary.write_text("\n".join(names), encoding="utf-8")
+        files = [folder / name for name in listed.read_text(encoding="utf-8").split()]
+        return [(file.stem, file) for file in files]
 
     def _rows(self) -> Iterator[tuple[str, bytes]]:
         """(file name, encoded image) from the Hub."""
         try:
-            import datasets  # pyright: ignore[reportMissingImports]
+            datasets = import_module("datasets")  # an extra: `srlab[hub]`
         except ImportError:
             raise SrlabError(
-                f"there is no ImageNet here: set {VARIABLE} to your ILSVRC2012 folder or tar, set {MIRROR_VARIABLE} to "
+                f"there is no ImageNet here: set {VARIABLE} to your ILSVRC2012 folder, set {MIRROR_VARIABLE} to "
                 f"the folder that holds {self.sample}/, or `pip install 'srlab[hub]'` to stream {self.hub}"
             ) from None
         try:
@@ -118,7 +114,7 @@ class ImageNet:
             yield from itertools.islice(wanted, self.wanted)
         except (OSError, ValueError, KeyError, RuntimeError) as error:  # what `datasets` and its HTTP client raise
             raise SrlabError(
-                f"{self.hub} cannot be streamed ({' '.join(str(error).split())[:200]}): accept its terms at "
+                f"could not stream {self.hub} ({' '.join(str(error).split())[:200]}): accept its terms at "
                 f"https://huggingface.co/datasets/{self.hub} and set HF_TOKEN to your token"
             ) from error
 
@@ -126,122 +122,21 @@ class ImageNet:
         return self.classes is None or name[:9] in self.classes
 
 
-class _Store(Protocol):
-    """ImageNet as somebody keeps it: classes, the sorted file names in each, and the file of one, read on demand."""
-
-    def classes(self) -> list[str]: ...
-
-    def images(self, wnid: str) -> list[str]: ...
-
-    def file(self, wnid: str, image: str) -> Path: ...
-
-
-class _Folders:
-    """A folder per class."""
-
-    def __init__(self, folders: Mapping[str, Path]) -> None:
-        self.folders = folders
-
-    def classes(self) -> list[str]:
-        return sorted(self.folders)
-
-    def images(self, wnid: str) -> list[str]:
-        return [path.name for path in _entries(self.folders[wnid]) if path.suffix.lower() in SUFFIXES]
-
-    def file(self, wnid: str, image: str) -> Path:
-        return self.folders[wnid] / image
-
-
-class _Place(NamedTuple):
-    """Where the tar of a class lies: in the file `tar`, from byte `start` to `end`."""
-
-    tar: Path
-    start: int
-    end: int
-
-
-class _Tars:
-    """A tar per class, be it a file or in another tar; lists and images that were asked for are kept in the cache."""
-
-    def __init__(self, places: Mapping[str, _Place]) -> None:
-        self.places = places
-        self.last: tuple[str, dict[str, list[int]]] = ("", {})  # images of one class at a time
-
-    def classes(self) -> list[str]:
-        return sorted(self.places)
-
-    def images(self, wnid: str) -> list[str]:
-        return sorted(self._index(wnid))
-
-    def file(self, wnid: str, image: str) -> Path:
-        path = self._folder(wnid) / image
-        if not path.exists():
-            start, size = self._index(wnid)[image]
-            with self.places[wnid].tar.open("rb") as tar:
-                tar.seek(start)
-                data = tar.read(size)
-            if len(data) < size:
-                raise SrlabError(f"{self.places[wnid].tar} ends within {image}: get it again")
-            _stored(path, data)
-        return path
-
-    def _index(self, wnid: str) -> dict[str, list[int]]:
-        """First byte in the tar and number of bytes of each image of a class, by file name."""
-        if self.last[0] != wnid:
-            kept = self._folder(wnid).with_suffix(".json")
-            if not kept.exists():
-                write_json(kept, _scanned(self.places[wnid]))
-            self.last = (wnid, read_json(kept))
-        return self.last[1]
-
-    def _folder(self, wnid: str) -> Path:
-        tar = self.places[wnid].tar
-        state = tar.stat()
-        key = hashlib.sha256(f"{tar.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:10]
-        return cache_folder() / "imagenet" / f"{tar.stem}-{key}" / wnid
-
-
-def _store(root: Path) -> _Store:
-    """Class folders, class tars or the tar of class tars, whichever is at or below `root`; SrlabError if none is."""
+def _class_folders(root: Path) -> dict[str, Path]:
+    """The folder of each class at or below `root`; SrlabError with the cure if there is none."""
     for folder in (root / inner for inner in TRAIN_FOLDERS):
         folders = {path.name: path for path in _entries(folder) if CLASS.fullmatch(path.name) and path.is_dir()}
         if folders:
-            return _Folders(folders)
-        tars = [path for path in _entries(folder) if CLASS_TAR.fullmatch(path.name)]
-        if tars:
-            return _Tars({tar.stem: _Place(tar, 0, tar.stat().st_size) for tar in tars})
-    if root.is_file() and CLASS_TAR.fullmatch(root.name):
-        return _Tars({root.stem: _Place(root, 0, root.stat().st_size)})
-    for tar in (root, root / TRAIN_TAR):
-        if tar.is_file():
-            found = _members(_Place(tar, 0, tar.stat().st_size))
-            inner = {path.stem: place for path, place in found if CLASS_TAR.fullmatch(path.name)}
-            if inner:
-                return _Tars(inner)
+            return folders
+    if root.suffix == ".tar" or any(path.suffix == ".tar" for path in _entries(root)):
+        raise SrlabError(
+            f"{VARIABLE} names {root}, which is packed: unpack ILSVRC2012_img_train.tar, then each class into a folder "
+            "of its own, `for tar in n*.tar; do mkdir ${tar%.tar} && tar -xf $tar -C ${tar%.tar}; done`"
+        )
     raise SrlabError(
-        f"{VARIABLE} names {root}, where there is no train/<class>/*.JPEG, no <class>.tar and no tar of those: "
-        "correct it (for any other folder of images use `source: folder`)"
+        f"{VARIABLE} names {root}, where there is no train/<class>/*.JPEG: correct it (for any other folder of images "
+        "use `source: folder`)"
     )
-
-
-def _scanned(place: _Place) -> dict[str, list[int]]:
-    found = [(path.name, place) for path, place in _members(place) if path.suffix.lower() in SUFFIXES]
-    return {name: [place.start, place.end - place.start] for name, place in found}
-
-
-def _members(place: _Place) -> list[tuple[PurePosixPath, _Place]]:
-    """Path and place of each file in an uncompressed tar; SrlabError if it is none or ends too early."""
-    try:
-        with place.tar.open("rb") as file:
-            file.seek(place.start)
-            with tarfile.open(fileobj=file, mode="r:") as bundle:
-                members = [member for member in bundle if member.isreg()]
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise SrlabError(f"{place.tar} is damaged or no plain tar ({error}): get it again") from error
-    places = [(PurePosixPath(m.name), _Place(place.tar, m.offset_data, m.offset_data + m.size)) for m in members]
-    if any(inner.end > place.end for _, inner in places):
-        raise SrlabError(f"{place.tar} is damaged (a tar in it ends too early): get it again")
-    return places
 
 
 def _shares(counts: Mapping[str, int], wanted: int) -> dict[str, int]:
@@ -253,14 +148,6 @@ def _shares(counts: Mapping[str, int], wanted: int) -> dict[str, int]:
     for wnid in spread(more, wanted - sum(shares.values())):
         shares[wnid] += 1
     return shares
-
-
-def _stored(file: Path, data: bytes) -> Path:
-    """Write one encoded image to the cache, if it is not there already."""
-    if not file.exists():
-        with replacing(file) as temporary:
-            temporary.write_bytes(data)
-    return file
 
 
 def _hub_name(path: str | None) -> str:

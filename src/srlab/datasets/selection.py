@@ -1,17 +1,15 @@
-"""The N best pictures of a pool of any size: measured one by one, judged by thresholds, ranked, twins left out.
+"""The N best pictures of a pool: measured one by one, judged by thresholds, ranked, near-duplicates left out.
 
-Memory does not grow with the pool: what is known of the candidates lies in a temporary database (`candidates`),
-pictures are seen a few hundred at a time, and only the winners are ever copied (by the stage fetch).
+The pool may be large: what is kept of a candidate is a row of numbers, and only the chosen are copied (by the stage
+fetch).
 """
 
 import csv
 import gzip
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +19,28 @@ from joblib import Parallel, delayed
 from srlab.datasets.candidates import Candidates
 from srlab.datasets.selection_criteria import (
     CHOSEN,
-    DUPLICATE,
     MEASURES,
     VERDICTS,
     Criteria,
     Weights,
     failures,
-    hash_distance,
     judge,
     measure_file,
     shares,
 )
 from srlab.datasets.sources import Source
-from srlab.datasets.verification import PixelCheck
 from srlab.errors import SrlabError
 from srlab.files import read_json, replacing, write_json
 from srlab.progress import track
 
-ROUND = 256  # files that are under way at a time: seconds of work, a few kB of results
 NAMED = 10  # unreadable candidates that are named; all are counted
 
 
 @dataclass(frozen=True)
 class Selection:
     """Result of `select`: `chosen` are places among the `candidates`, best first; `fails` says how many candidates fail
-    each criterion, dropped by an earlier one or not."""
+    each criterion, dropped by an earlier one or not.
+    """
 
     candidates: Candidates
     chosen: list[int]
@@ -67,40 +62,31 @@ class WholeSet:
     wanted: int | None
 
 
-class Selected:
+class Selected(Source):
     """Those pictures of `source` that the stage select_images wrote into `path` (selection.json), best first."""
 
     def __init__(self, source: Source, path: str) -> None:
         self.source, self.path = source, Path(path)
-        self.record = read_json(self.path)
-        self.wanted: int | None = self.record["wanted"]
+        record = read_json(self.path)
+        self.wanted: int | None = record["wanted"]
+        self.chosen: list[str] | None = record["chosen"]
+        self.verify, self.set_name = source.verify, source.set_name
 
     def __str__(self) -> str:
-        return str(self.source) if self.record["chosen"] is None else f"{self.source}, selected"
-
-    @property
-    def verify(self) -> PixelCheck | None:
-        """That of the source."""
-        return self.source.verify
-
-    @property
-    def set_name(self) -> str:
-        """That of the source."""
-        return self.source.set_name
+        return str(self.source) if self.chosen is None else f"{self.source}, selected"
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) of the chosen, best first; SrlabError if the source no longer has one of them."""
-        if self.record["chosen"] is None:
-            return self.source.files()
-        places = {name: place for place, name in enumerate(self.record["chosen"])}
-        found = sorted((places[name], name, path) for name, path in listed(self.source) if name in places)
-        if len(found) < len(places):
-            missing = min(places.keys() - {name for _, name, _ in found})
+        files = self.source.files()
+        if self.chosen is None:
+            return files
+        paths = dict(files)
+        if missing := sorted(set(self.chosen) - set(paths)):
             raise SrlabError(
-                f"{self.path} chose {missing}, which {self.source} does not have: bring the picture back, or run "
+                f"{self.path} chose {missing[0]}, which {self.source} does not have: bring the picture back, or run "
                 "`dvc repro -f` for its stage select_images"
             )
-        return [(name, path) for _, name, path in found]
+        return [(name, paths[name]) for name in self.chosen]
 
 
 def keep_all(source: Source) -> WholeSet:
@@ -112,26 +98,18 @@ def best_of(
     source: Source, num_images: int, criteria: Criteria, weights: Weights, seed: int, n_jobs: int = -1
 ) -> Selection:
     """`select` on all that a source has."""
-    # Listing twice costs seconds per million files; that buys an ETA for the hours that measuring them takes.
-    total = sum(1 for _ in listed(source))
-    return select(listed(source), num_images, criteria, weights, seed, n_jobs, total)
-
-
-def listed(source: Source) -> Iterable[tuple[str, Path]]:
-    """(unique name, file) of a source; one by one where it can (`candidates`), so that no long list is held."""
-    return getattr(source, "candidates", source.files)()
+    return select(source.files(), num_images, criteria, weights, seed, n_jobs)
 
 
 def select(
-    files: Iterable[tuple[str, Path]],
+    files: Sequence[tuple[str, Path]],
     num_images: int,
     criteria: Criteria,
     weights: Weights,
     seed: int,
     n_jobs: int = -1,
-    total: int | None = None,
 ) -> Selection:
-    """The `num_images` best of (unique name, file), `total` of them if known; where fewer will do it says so.
+    """The `num_images` best of (unique name, file); where fewer will do it says so.
 
     The same pool and seed give the same choice, whatever the order of the pool and the number of `n_jobs` (joblib's
     count: -1 = all cores). Pictures that cannot be read are counted, the first few named. SrlabError if there is no
@@ -139,12 +117,14 @@ def select(
     """
     if num_images < 1:
         raise SrlabError(f"num_images is {num_images}: a selection needs a number of at least 1 in params.yaml")
-    parts, candidates = shares(weights), Candidates(seed)
-    unreadable, fails = _measure(files, candidates, criteria, n_jobs, total)
-    if not len(candidates):
+    if not files:
         raise SrlabError("the selection has no candidates: correct the source of the data set in conf/dataset/")
+    parts = shares(weights)
+    measures, unreadable = _measured(files, n_jobs)
+    fails = {name: int(mask.sum()) for name, mask in failures(measures, criteria).items()}
+    candidates = Candidates(files, measures, judge(measures, criteria), seed)
     candidates.rank(parts)
-    chosen = _without_twins(candidates, num_images, criteria.duplicate_bits)
+    chosen = candidates.choose(num_images, criteria.duplicate_bits)
     if not chosen:
         dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in sorted(candidates.counts().items()))
         raise SrlabError(
@@ -183,31 +163,21 @@ def write_selection(selection: Selection | WholeSet, source: str, folder: Path) 
             _write_candidates(selection.candidates, temporary)
 
 
-def _measure(
-    files: Iterable[tuple[str, Path]], candidates: Candidates, criteria: Criteria, n_jobs: int, total: int | None
-) -> tuple[list[str], dict[str, int]]:
-    """Fill `candidates`; the first unreadable ones, and how many fail each criterion. `files` is consumed once."""
-    unreadable, fails = [], Counter()
-    rows = track(_rounds(files, n_jobs), "measuring candidates", total)
-    while part := list(islice(rows, ROUND)):
-        broken = [row for _, row in part if isinstance(row, str)]
-        unreadable += broken[: NAMED - len(unreadable)]
-        measures = np.concatenate([np.zeros(1, MEASURES) if isinstance(row, str) else row for _, row in part])
-        fails.update({name: int(mask.sum()) for name, mask in failures(measures, criteria).items()})
-        candidates.add([file for file, _ in part], measures, judge(measures, criteria))
-    return unreadable, dict(fails)
-
-
-def _rounds(files: Iterable[tuple[str, Path]], n_jobs: int) -> Iterator[tuple[tuple[str, Path], np.ndarray | str]]:
-    waiting = iter(files)
-    with Parallel(n_jobs=n_jobs) as parallel:
-        # Rounds instead of one endless call: what is under way is bounded, and an error of `files` comes out here.
-        while part := list(islice(waiting, ROUND)):
-            yield from zip(part, parallel(delayed(_row)(path) for _, path in part), strict=True)  # type: ignore[misc]
+def _measured(files: Sequence[tuple[str, Path]], n_jobs: int) -> tuple[np.ndarray, list[str]]:
+    """MEASURES (n,) of the files, zeros where one cannot be read; and what is wrong with the first of those."""
+    measures, unreadable = np.zeros(len(files), MEASURES), []
+    rows: Any = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_row)(path) for _, path in files)
+    with closing(rows):
+        for place, row in enumerate(track(rows, "measuring candidates", len(files))):
+            if not isinstance(row, str):
+                measures[place] = row[0]
+            elif len(unreadable) < NAMED:
+                unreadable.append(row)
+    return measures, unreadable
 
 
 def _write_candidates(candidates: Candidates, path: Path) -> None:
-    numbers = [name for name in MEASURES.names or () if name != "hash"]
+    columns = [name for name in MEASURES.names or () if name != "hash"]
     # No time stamp and no file name in the header of gzip: DVC's digest of equal lists is the same.
     with (
         path.open("wb") as raw,
@@ -215,11 +185,11 @@ def _write_candidates(candidates: Candidates, path: Path) -> None:
         io.TextIOWrapper(packed, "utf-8", newline="") as text,
     ):
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(["name", *numbers, "hash", "score", "verdict"])
-        for row in candidates.table():
-            values = [f"{row[name]:.6g}" for name in numbers]
-            end = [f"{row['hash']:016x}", f"{row['score']:.6f}", VERDICTS[row["verdict"]]]
-            table.writerow([row["name"], *values, *end])
+        table.writerow(["name", *columns, "hash", "score", "verdict"])
+        rows = zip(candidates.files, candidates.measures, candidates.scores, candidates.verdicts, strict=True)
+        for (name, _), row, score, verdict in rows:
+            values = [f"{row[column]:.6g}" for column in columns]
+            table.writerow([name, *values, f"{row['hash']:016x}", f"{score:.6f}", VERDICTS[verdict]])
 
 
 def _row(path: Path) -> np.ndarray | str:
@@ -227,22 +197,3 @@ def _row(path: Path) -> np.ndarray | str:
         return measure_file(path)
     except SrlabError as error:
         return str(error)
-
-
-def _without_twins(candidates: Candidates, wanted: int, bits: int) -> list[int]:
-    """The first `wanted` places whose hash is more than `bits` from all better ones; writes their verdicts.
-
-    Compared with the kept ones only, all at once: 3000 of them take 2 us a candidate, so that no index is needed.
-    """
-    kept, places = np.zeros(min(wanted, len(candidates)), np.uint64), []
-    with closing(candidates.best_first()) as ranked:
-        for place, picture in ranked:
-            if len(places) == wanted:
-                break
-            if (hash_distance(kept[: len(places)], picture) <= bits).any():
-                candidates.set_verdict(place, DUPLICATE)
-                continue
-            kept[len(places)] = picture
-            places.append(place)
-            candidates.set_verdict(place, CHOSEN)
-    return places

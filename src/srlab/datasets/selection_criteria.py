@@ -3,8 +3,10 @@
 Luma is 0.299 R + 0.587 G + 0.114 B in [0, 255] (BT.601, full range), as the sources have it; a grey picture is its own.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +31,6 @@ MEASURES = np.dtype(
 )
 WINDOW = 2048  # px; of larger pictures the middle is measured, so that a worker's memory has a bound
 BLACK, WHITE = 5, 250  # luma up to and from which a pixel shows nothing: 2% of the range, the noise of JPEG at an end
-
-# ITU-T T.81 (1992), table K.1: the luma quantization of quality 50 in natural order.
-LUMA_TABLE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
 
 CHOSEN, BEYOND, DUPLICATE = 0, 1, 2  # verdicts; from 3 on: dropped by the criterion of that place
 VERDICTS = (
@@ -169,13 +157,12 @@ def blocking_score(grey: np.ndarray) -> float:
 def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> float:
     """Quality 1..100 at which libjpeg makes the nearest luma table; 100 where a file has none (it is no JPEG).
 
-    Nearest by the sum of absolute differences. Scaling of table K.1 by quality: libjpeg, `jpeg_quality_scaling`, see
-    Kornblum 2008, "Using JPEG quantization tables to identify imagery processed by software".
+    Nearest by the sum of absolute differences. See Kornblum 2008, "Using JPEG quantization tables to identify imagery
+    processed by software".
     """
     if not tables:
         return 100.0
-    table = np.asarray(tables[0]).reshape(8, 8)
-    return 1.0 + int(np.abs(_LUMA_TABLES - table).sum(axis=(1, 2)).argmin())
+    return 1.0 + int(np.abs(_luma_tables() - np.asarray(tables[0])).sum(axis=1).argmin())
 
 
 def perceptual_hash(image: np.ndarray) -> int:
@@ -237,7 +224,7 @@ def shares(weights: Weights) -> dict[str, float]:
     given: Mapping[str, float] = vars(weights)
     total = sum(given.values())
     if total <= 0 or min(given.values()) < 0:
-        raise SrlabError("the weights of the selection have to be at least 0, one of them above: mend params.yaml")
+        raise SrlabError("the weights of the selection have to be at least 0, one of them above: fix params.yaml")
     return {name: given[name] / total for name in RANKED if given[name]}
 
 
@@ -256,10 +243,14 @@ def _block_features(grey: np.ndarray) -> tuple[float, float, float]:
     return on_grid, elsewhere, float((signs[:, :-1] * signs[:, 1:] < 0).mean())
 
 
-def _scaled(quality: int) -> np.ndarray:
-    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((LUMA_TABLE * percent + 50) // 100, 1, 255)
+@cache
+def _luma_tables() -> np.ndarray:
+    """(100, 64) tables that libjpeg itself writes at quality 1..100."""
+    files = [io.BytesIO() for _ in range(100)]
+    for quality, file in enumerate(files, 1):
+        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+    tables = [Image.open(file).quantization for file in files]  # pyright: ignore[reportAttributeAccessIssue]
+    return np.array([table[0] for table in tables])
 
 
-_LUMA_TABLES = np.stack([_scaled(quality) for quality in range(1, 101)])
 _COSINES = np.cos(np.pi * np.outer(np.arange(8), 2 * np.arange(32) + 1) / 64)  # DCT-II (8, 32), unscaled

@@ -1,12 +1,11 @@
-"""Where pictures come from: installed packages, a folder, or a local mirror of the public data sets."""
+"""Where pictures come from (installed packages, a folder), and the stage that copies them once they are checked."""
 
 import importlib.util
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from srlab.datasets.folders import SUFFIXES, pictures, unique_names
 from srlab.datasets.leaks import LeakCheck
@@ -18,41 +17,30 @@ from srlab.progress import track
 
 # photos that the wheels carry
 PACKAGE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images", "matplotlib": "mpl-data/sample_data"}
-MIRROR_VARIABLE = "SRLAB_DATASETS"
 T = TypeVar("T")
 
 
-class Source(Protocol):
-    """A set of picture files. `str(source)` names it without any path of this machine; it goes into the manifest."""
+class Source:
+    """A set of picture files. `str(source)` names it without any path of this machine; it goes into the manifest.
 
-    @property
-    def wanted(self) -> int | None:
-        """How many pictures were asked for; None means all there are."""
-        ...
+    Attributes: `wanted`, how many pictures were asked for (None: all there are); `verify`, what `files` compares the
+    pixels with (None: nothing is published); `set_name`, under which a list of known leaks may speak of the set.
+    """
 
-    @property
-    def verify(self) -> PixelCheck | None:
-        """What `files` compared the pixels with; None where nothing is published."""
-        ...
-
-    @property
-    def set_name(self) -> str:
-        """The name under which a list of known leaks may speak of the set; empty if it has none."""
-        ...
+    wanted: int | None
+    verify: PixelCheck | None = None
+    set_name: str = ""
 
     def files(self) -> list[tuple[str, Path]]:
         """(unique name, file) of every picture, in a fixed order; SrlabError if there are none."""
-        ...
+        raise NotImplementedError
 
 
-class Packaged:
+class Packaged(Source):
     """Photos inside installed wheels, given as "skimage:astronaut.png" or "sklearn:china.jpg": no network needed.
 
     Of the declared `files` the first `num_images` are taken (None: all).
     """
-
-    verify: PixelCheck | None = None
-    set_name = ""
 
     def __init__(self, files: Sequence[str], num_images: int | None) -> None:
         self.wanted = checked_count(num_images)
@@ -73,7 +61,7 @@ class Packaged:
         return list(zip(names, located, strict=True))
 
 
-class Folder:
+class Folder(Source):
     """Every picture in or below a folder, or `num_images` of them spread evenly over the sorted list.
 
     With `verify` they have to be the images of a published set, pixel for pixel, and get its names; `exclude` are
@@ -87,15 +75,11 @@ class Folder:
         self.wanted = checked_count(num_images)
         self.verify = verify
         self.exclude = list(exclude)
+        self.set_name = self.path.resolve().name
 
     def __str__(self) -> str:
         without = f" without {', '.join(self.exclude)}" if self.exclude else ""
         return f"{type(self).__name__}({self.set_name}{without})"
-
-    @property
-    def set_name(self) -> str:
-        """The name of the folder."""
-        return self.path.resolve().name
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) sorted by relative path; SrlabError if the folder is missing or holds no picture."""
@@ -111,39 +95,9 @@ class Folder:
         if unknown:
             raise SrlabError(f"{self}: no image is called {', '.join(sorted(unknown))}: correct `exclude`")
         pairs = [(name, path) for name, path in pairs if name not in self.exclude]
+        if not pairs:
+            raise SrlabError(f"{self} gives no image: correct `exclude` or num_images")
         return spread(pairs, self.wanted)
-
-
-class Mirror(Folder):
-    """A folder of the local mirror of the public data sets, the folder that $SRLAB_DATASETS names."""
-
-    def __init__(
-        self, folder: str, num_images: int | None, verify: PixelCheck | None = None, exclude: Sequence[str] = ()
-    ) -> None:
-        root = os.environ.get(MIRROR_VARIABLE, "")
-        super().__init__(str(Path(root) / folder), num_images, verify, exclude)
-        self.folder = folder
-        self.root = root
-
-    @property
-    def set_name(self) -> str:
-        """The name of the folder in the mirror."""
-        return self.folder
-
-    def files(self) -> list[tuple[str, Path]]:
-        """(name, file) sorted by relative path; SrlabError if the variable is unset or the folder missing or empty."""
-        homes = "docs/datasets.md lists the sets' public homes"
-        if not self.root:
-            raise SrlabError(
-                f"{self.folder} is read from the folder that {MIRROR_VARIABLE} names, which is not set: "
-                f"set it to the folder that holds {self.folder}/ ({homes})"
-            )
-        if not self.path.is_dir():
-            raise SrlabError(
-                f"{self.path} is no folder: put {self.folder} there or set {MIRROR_VARIABLE} to the folder "
-                f"that holds it ({homes})"
-            )
-        return super().files()
 
 
 def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCheck | None = None) -> None:
@@ -156,8 +110,6 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     the digest of one of them; of a picture whose colours were converted to sRGB "converted_from", their profile.
     """
     files = source.files()
-    if not files:
-        raise SrlabError(f"{source} gives no image: correct `exclude` or the selection in conf/")
     if source.wanted and len(files) < source.wanted:
         print(f"note: {source.wanted} images were wanted, {source} has {len(files)}")
     looked: list[Picture] = []
@@ -168,8 +120,8 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
         except SrlabError as error:
             problems.append(str(error))
             continue
-        problem = size_problem(path, picture.width, picture.height, minimum_side)
-        problems += [problem] if problem else []
+        if problem := size_problem(path, picture.width, picture.height, minimum_side):
+            problems.append(problem)
         looked.append(picture)
     if problems:
         raise SrlabError("\n".join(problems))
@@ -180,7 +132,7 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     leaking = leaks.check(looked, source.set_name) if leaks else None
     if leaking:
         manifest["leaks"] = leaking
-    _note_twins(entries)
+    _note_duplicates(entries)
     with replacing(Path(out_dir)) as temporary:
         temporary.mkdir()
         for name, path in files:
@@ -209,13 +161,14 @@ def _entry(picture: Picture) -> dict[str, Any]:
     return entry
 
 
-def _note_twins(entries: dict[str, dict[str, Any]]) -> None:
-    """Print a line for each picture that repeats an earlier one; both stay, since published sets contain such twins."""
+def _note_duplicates(entries: dict[str, dict[str, Any]]) -> None:
+    """Say how many pictures repeat an earlier one; all stay, since published sets contain duplicates."""
     first: dict[str, str] = {}
-    for name, entry in entries.items():
-        earlier = first.setdefault(entry["sha256"], name)
-        if earlier != name:
-            print(f"note: {name} has the same pixels as {earlier}; both are kept")
+    pairs = [(name, first.setdefault(entry["sha256"], name)) for name, entry in entries.items()]
+    duplicates = [(name, earlier) for name, earlier in pairs if name != earlier]
+    if duplicates:
+        name, earlier = duplicates[0]
+        print(f"note: {len(duplicates)} images repeat the pixels of another ({name} those of {earlier}); all are kept")
 
 
 def checked_count(num_images: int | None) -> int | None:

@@ -18,6 +18,7 @@ MODES = {1: "L", 3: "RGB"}
 # 4, BasicSR's "GTmod12" is mod 12.
 CROPS = {"mod2": 2, "mod3": 3, "mod4": 4, "mod12": 12}
 ORIGINAL = "original"
+CURE = "take the set from another home (docs/datasets.md)"
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,7 @@ def write_digests(name: str, files: Sequence[tuple[str, Path]], source: str, out
 
 
 class PixelCheck:
-    """The images of one published set, as written by `write_digests`, in one `variant`: original, mod2, mod3, ...
-
-    An entry {} stands for an image of which only the name is known. "sizes" in the file, {variant name: {image:
-    [width, height]}}, names variants of such sets that are refused.
-    """
+    """The images of one published set, as written by `write_digests`, in one `variant`: original, mod2, mod3, ..."""
 
     def __init__(self, digests: str, variant: str = ORIGINAL) -> None:
         if variant not in (ORIGINAL, *CROPS):
@@ -78,16 +75,11 @@ class PixelCheck:
         try:
             content = read_json(Path(digests))
         except (OSError, ValueError) as error:
-            raise SrlabError(f"{digests} cannot be read ({error}): get it back with `git checkout`") from error
-        self.file = digests
+            raise SrlabError(f"{digests} cannot be read ({error}): restore it with `git checkout`") from error
         self.variant = variant
         self.name: str = content["name"]
         self.images: Mapping[str, Mapping[str, Any]] = content["images"]
-        self.refused_sizes: Mapping[str, Mapping[str, list[int]]] = content.get("sizes", {})
-        self.has_pixels = any(self.images.values())
-        if variant != ORIGINAL and not self.has_pixels:
-            raise SrlabError(f"{digests} knows no pixels of {self.name}: use `variant: {ORIGINAL}`")
-        self.known: dict[str, list[tuple[str, str]]] = {}
+        self.known: dict[str, list[tuple[str, str]]] = {}  # digest: (image, variant) of each that has it
         for image in self.images:
             for crop in (ORIGINAL, *CROPS):
                 self.known.setdefault(self._digest(image, crop), []).append((image, crop))
@@ -98,63 +90,65 @@ class PixelCheck:
         return len(self.images)
 
     def record(self, given: int) -> dict[str, Any]:
-        """What a manifest says of `given` images that stood the check; "title" is the set's name for tables."""
+        """What a manifest says of `given` images that passed the check; "title" is the set's name for tables."""
         partial = f" ({given} of {self.total} images)" if given < self.total else ""
         cropped = f" {self.variant}" if self.variant != ORIGINAL else ""
-        by_name = "" if self.has_pixels else " (checked by name alone)"
         return {
             "set": self.name,
             "variant": self.variant,
             "images": self.total,
             "given": given,
-            "by": "pixels" if self.has_pixels else "names",
-            "title": f"{self.name}{cropped}{partial}{by_name}",
+            "by": "pixels",
+            "title": f"{self.name}{cropped}{partial}",
         }
 
     def check(self, files: Sequence[tuple[str, Path]], *, complete: bool) -> list[tuple[str, Path]]:
         """The files under the names that the set gives them, in the set's order; `complete` wants all of them.
 
-        SrlabError with a line (which, and what to do) for each that is foreign, changed, cropped otherwise than
-        `variant`, a grey image turned into RGB or the other way round, there twice, or missing.
+        SrlabError with a line (which, and what to do) for each that is unmatched, cropped otherwise than `variant`,
+        there twice, or missing.
         """
-        looked = [look(name, path) for name, path in track(files, f"verifying {self.name}")]
         found: dict[str, Path] = {}
         others: dict[str, set[str]] = {}  # images that are here in other variants
+        meant: set[str | None] = set()  # images that the unmatched were meant to be
         problems: list[str] = []
-        strangers: list[Picture] = []
-        for picture in looked:
-            image, variants = self._identify(picture, found)
+        for name, path in track(files, f"verifying {self.name}"):
+            picture = look(name, path)
+            image, variants = self._identified(picture, found)
             if image is None:
-                strangers.append(picture)
+                problems.append(self._unmatched(picture))
+                meant.add(self._meant(picture))
             elif image in found or image in others:
                 problems.append(f"{picture} is {self.name}'s {image} a second time: remove it")
             elif self.variant in variants:
-                found[image] = picture.path
+                found[image] = path
             else:
                 others[image] = variants
-        spoilt = {self._meant(picture) for picture in strangers}
-        problems += [self._stranger(picture) for picture in strangers]
         problems += self._cropped(found, others)
         if complete:
-            missing = [image for image in self.images if image not in {*found, *others, *spoilt}]
-            problems += [f"{self.name} lacks {image}: {self._cure()}" for image in missing]
+            missing = [image for image in self.images if image not in {*found, *others, *meant}]
+            problems += [f"{self.name} lacks {image}: {CURE}" for image in missing]
         if problems:
             raise SrlabError("\n".join(problems))
         return [(image, found[image]) for image in self.images if image in found]
 
-    def _identify(self, picture: Picture, taken: Mapping[str, Path]) -> tuple[str | None, set[str]]:
+    def _digest(self, image: str, variant: str) -> str:
+        """Of the crop, which is the original where the sides are multiples already."""
+        entry = self.images[image]
+        return entry.get(variant) or entry["sha256"]
+
+    def _identified(self, picture: Picture, taken: Mapping[str, Path]) -> tuple[str | None, set[str]]:
         """Which image of the set it is, and in which variants; (None, ...) if it is none."""
-        named = self._named(picture.name)
         hits = self.known.get(picture.sha256, [])
+        named = self._named(picture.name)
         images = sorted({image for image, _ in hits}, key=lambda image: (image != named, image in taken, image))
-        if images:  # of twins within a set the one that is named so, else one not seen yet
-            return images[0], {variant for image, variant in hits if image == images[0]}
-        if not self.has_pixels and named and not self._refused_size(picture, named):
-            return named, {ORIGINAL}
-        return None, set()
+        if not images:
+            return None, set()
+        # of duplicates within a set the one that is named so, else one not seen yet
+        return images[0], {variant for image, variant in hits if image == images[0]}
 
     def _meant(self, picture: Picture) -> str | None:
-        """The image that a picture which is none of the set was meant to be, by its pixels or its name."""
+        """The image that an unmatched picture was meant to be, by its pixels or its name."""
         hits = self.known.get(picture.other or "", [])
         return hits[0][0] if hits else self._named(picture.name)
 
@@ -164,61 +158,39 @@ class PixelCheck:
         fits = [image for image in self.images if re.match(rf"{_plain(image)}(?!\d)", plain)]
         return max(fits, key=len, default=None)
 
-    def _digest(self, image: str, variant: str) -> str:
-        """Of the crop, which is the original where the sides are multiples already."""
-        entry = self.images[image]
-        return entry.get(variant) or entry.get("sha256", f"unknown pixels of {image}")
-
     def _cropped(self, found: Mapping[str, Path], others: Mapping[str, set[str]]) -> list[str]:
         """Lines about images in another variant: a single one if all that is there is of that variant."""
-        cropped = {image: variants for image, variants in others.items() if variants}
         common = [
             variant
             for variant in (ORIGINAL, *CROPS)
-            if all(variant in variants for variants in cropped.values())
+            if all(variant in variants for variants in others.values())
             and all(self._digest(image, variant) == self._digest(image, self.variant) for image in found)
         ]
-        if not cropped:
-            return []
-        if common:
-            names = " or ".join(common)
+        if others and common:
             return [
-                f"{self.name} is here as the variant {names}, not {self.variant}: set `variant: {common[-1]}` "
-                f"under `verify` in conf/dataset/ to accept that, or {self._cure()}"
+                f"{self.name} is here as the variant {' or '.join(common)}, not {self.variant}: set "
+                f"`variant: {common[-1]}` under `verify` in conf/dataset/ to accept that, or {CURE}"
             ]
         return [
-            f"{self.name}'s {image} is here as the variant {' or '.join(sorted(variants))}, not {self.variant}: "
-            f"{self._cure()}"
-            for image, variants in cropped.items()
+            f"{self.name}'s {image} is here as the variant {' or '.join(sorted(variants))}, not {self.variant}: {CURE}"
+            for image, variants in others.items()
         ]
 
-    def _stranger(self, picture: Picture) -> str:
+    def _unmatched(self, picture: Picture) -> str:
         """The line about a picture that is not in the set in any variant."""
         meant = self._meant(picture)
         if meant is None:
             return f"{picture} is no image of {self.name}: remove it"
-        refused = self._refused_size(picture, meant)
-        if refused:
-            return f"{picture} is {self.name}'s {meant} in the variant {refused}: {self._cure()}"
         right = self.images[meant]
         if picture.other in self.known:
             wrong = "a grey image turned into RGB" if right["mode"] == "L" else "an RGB image turned into grey"
             return (
                 f"{picture} is {self.name}'s {meant}, but {wrong}: save it as {right['mode']} "
-                f"(Pillow's `convert({right['mode']!r})` is exact here) or {self._cure()}"
+                f"(Pillow's `convert({right['mode']!r})` is exact here) or {CURE}"
             )
         if (picture.width, picture.height) != (right["width"], right["height"]):
-            return f"{picture} is not {self.name}'s {meant}, {right['width']}x{right['height']} px: {self._cure()}"
-        return f"{picture} is named as {self.name}'s {meant}, but its pixels are others: {self._cure()}"
-
-    def _refused_size(self, picture: Picture, image: str) -> str | None:
-        for variant, sizes in self.refused_sizes.items():
-            if sizes.get(image) == [picture.width, picture.height]:
-                return variant
-        return None
-
-    def _cure(self) -> str:
-        return "take the set from another home (docs/datasets.md)"
+            return f"{picture} is not {self.name}'s {meant}, {right['width']}x{right['height']} px: {CURE}"
+        return f"{picture} is named as {self.name}'s {meant}, but its pixels are others: {CURE}"
 
 
 def _plain(name: str) -> str:

@@ -96,17 +96,19 @@ def read_kernel(path: Path | str) -> Tensor:
         if path.suffix == ".npy":
             kernel = np.load(path, allow_pickle=False).astype(np.float64)
         elif path.suffix == ".txt":
-            kernel = np.loadtxt(path.read_text().replace(",", " ").splitlines(), ndmin=2)
+            kernel = np.loadtxt(path.read_text(encoding="utf-8").replace(",", " ").splitlines(), ndmin=2)
         else:
             raise SrlabError(f"blur kernel {path} is neither .npy nor .txt: save it as one of them")
     except FileNotFoundError:
         raise SrlabError(f"blur kernel {path} does not exist: correct degrade.kernel in params.yaml") from None
     except (ValueError, OSError, TypeError) as error:
-        raise SrlabError(f"blur kernel {path} cannot be read ({' '.join(str(error).split())}): save it anew") from error
+        raise SrlabError(
+            f"blur kernel {path} cannot be read ({' '.join(str(error).split())}): save it again"
+        ) from error
     if kernel.ndim != 2 or any(side % 2 == 0 for side in kernel.shape):
         raise SrlabError(f"blur kernel {path} has the shape {kernel.shape}: give it rows and columns of odd number")
     if not np.isfinite(kernel).all() or kernel.sum() <= 0:
-        raise SrlabError(f"blur kernel {path} does not sum to a positive number: mend its values")
+        raise SrlabError(f"blur kernel {path} does not sum to a positive number: fix its values")
     return torch.from_numpy(kernel / kernel.sum())
 
 

@@ -26,6 +26,7 @@ PIL_FILTERS = {
     "pil_bicubic": Image.Resampling.BICUBIC,
     "pil_lanczos": Image.Resampling.LANCZOS,
 }
+MOVE_OR_BLUR = {"shift_right", "shift_down", "rotation", "sigma", "length", "kernel"}  # parameters of M and B
 
 
 class Bicubic:
@@ -33,8 +34,6 @@ class Bicubic:
 
     `method` is one of `srlab.degradation.reduction.REDUCTIONS`: `bicubic` is that of the literature's LR images.
     """
-
-    parameters: Mapping[str, float | str] = {}
 
     def __init__(self, scale: int, method: str = "bicubic") -> None:
         if method not in REDUCTIONS:
@@ -47,21 +46,17 @@ class Bicubic:
     def __str__(self) -> str:
         return described(self.scale, self.method)
 
-    def draw(self, name: str) -> "Bicubic":
-        """Itself, whatever the name."""
-        return self
+    def draw(self, name: str) -> "DrawnImaging":
+        """D alone, whatever the name."""
+        return self.nominal()
 
     def nominal(self) -> "DrawnImaging":
         """What a method may assume of any image: D alone."""
         return DrawnImaging(self.scale, self.method, {})
 
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (H', W', C) HR cut to multiples of scale at the bottom right, and uint8 (H'/scale, W'/scale, C) LR.
-
-        SrlabError if smaller than scale.
-        """
-        cropped = _crop(hr, self.scale)
-        return cropped, reduce_bicubic(cropped, self.scale, self.method)
+        """As `DrawnImaging`, for any image."""
+        return self.nominal()(hr)
 
 
 class Imaging:
@@ -176,9 +171,10 @@ class DrawnImaging:
         return (rounding + noise) / 255**2 + (0.5 / peak if peak else 0.0)
 
     def __call__(self, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 (H', W', C) HR cut like Bicubic's, and uint8 (H'/scale, W'/scale, C) LR, rounded once at the end.
+        """uint8 (H', W', C) HR cut to multiples of scale at the bottom right, and uint8 (H'/scale, W'/scale, C) LR.
 
-        With no term on this is D on 8-bit pixels: of REDUCTIONS exactly Bicubic's, of pil_... exactly Pillow's.
+        With no term on, LR is D on 8-bit pixels: of REDUCTIONS exactly MATLAB's, of pil_... exactly Pillow's. Otherwise
+        it is rounded once, at the end. SrlabError if HR is smaller than scale.
         """
         cropped = _crop(hr, self.scale)
         if self.parameters:
@@ -210,7 +206,7 @@ def degrade_noiseless(x: Tensor, draws: Sequence[DrawnImaging], scene_dtype: tor
     computed in `scene_dtype`, D in the dtype of x; otherwise as `degrade`.
     """
     scale, method, kernel = draws[0].scale, draws[0].method, draws[0].kernel
-    if any(draw.parameters.keys() & {"rotation", "shift_right", "sigma", "length", "kernel"} for draw in draws):
+    if any(draw.parameters.keys() & MOVE_OR_BLUR for draw in draws):
         rotation, sigma, anisotropy, sigma_angle, length, length_angle = (
             _column(draws, key, x)
             for key in ("rotation", "sigma", "anisotropy", "sigma_angle", "length", "length_angle")

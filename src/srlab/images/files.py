@@ -73,13 +73,6 @@ def foreign_profile(path: Path) -> str | None:
     return None if profile is None else _profile_name(profile)
 
 
-def require_size(path_or_name: Path | str, image: np.ndarray, minimum: int) -> None:
-    """Check that both sides of (H, W, C) `image` have at least `minimum` px; SrlabError (file, size, cure) if not."""
-    problem = size_problem(path_or_name, image.shape[1], image.shape[0], minimum)
-    if problem:
-        raise SrlabError(problem)
-
-
 def size_problem(path_or_name: Path | str, width: int, height: int, minimum: int) -> str | None:
     """One line (file, size, cure) about a picture of which a side is below `minimum` px; None if it is large enough."""
     if min(width, height) >= minimum:
@@ -140,13 +133,13 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as the EXIF orientation says. Pillow's own `exif_transpose` rewrites EXIF, and fails on odd tags."""
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION)
-    except Exception:  # tags that nobody can read say nothing about the pixels
+    except Exception:  # unreadable tags say nothing about the pixels
         return image
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The profile of colours that are not sRGB; None of grey pictures, and of a profile that nobody can read."""
+    """The profile of colours that are not sRGB; None of grey pictures, and of an unreadable profile."""
     embedded = image.info.get("icc_profile")
     if not embedded or image.mode in GREY_MODES:
         return None

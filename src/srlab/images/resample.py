@@ -12,7 +12,7 @@ What other programs call by the same names (area, opencv_..., pil_...) is there 
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -170,10 +170,6 @@ def _box(t: np.ndarray) -> np.ndarray:
     return ((t >= -0.5 - 1e-9) & (t < 0.5 - 1e-9)).astype(np.float64)
 
 
-def _corner(t: np.ndarray) -> np.ndarray:
-    return _box(t - 0.5)
-
-
 def _triangle(t: np.ndarray) -> np.ndarray:
     return np.maximum(1 - np.abs(t), 0)
 
@@ -186,37 +182,25 @@ def _cubic(t: np.ndarray, a: float = -0.5) -> np.ndarray:
     return np.where(t <= 1, near, np.where(t <= 2, far, 0))
 
 
-def _sharp_cubic(t: np.ndarray) -> np.ndarray:
-    return _cubic(t, a=-0.75)
-
-
 def _lanczos(t: np.ndarray, lobes: int) -> np.ndarray:
     return np.where(np.abs(t) < lobes, np.sinc(t) * np.sinc(t / lobes), 0)
-
-
-def _lanczos3(t: np.ndarray) -> np.ndarray:
-    return _lanczos(t, 3)
-
-
-def _lanczos4(t: np.ndarray) -> np.ndarray:
-    return _lanczos(t, 4)
 
 
 METHODS: dict[str, Resampler] = {
     "nearest": Resampler(_box, 1, antialias=False, border="mirror"),
     "bilinear": Resampler(_triangle, 2, antialias=True, border="mirror"),
     "bicubic": Resampler(_cubic, 4, antialias=True, border="mirror"),
-    "bicubic_float": Resampler(_cubic, 4, antialias=True, border="mirror"),  # on float pixels, as here, the same
+    "bicubic_float": Resampler(_cubic, 4, antialias=True, border="mirror"),  # the same on float pixels, as here
     "bicubic_clamp": Resampler(_cubic, 4, antialias=True, border="clamp"),  # an older MATLAB
-    "lanczos3": Resampler(_lanczos3, 6, antialias=True, border="mirror"),
+    "lanczos3": Resampler(partial(_lanczos, lobes=3), 6, antialias=True, border="mirror"),
     "area": Resampler(_box, 1, antialias=True, border="mirror"),
     # OpenCV's modules/imgproc/src/resize.cpp: INTER_NEAREST, _LINEAR, _CUBIC, _LANCZOS4, none of them antialiased
-    "opencv_nearest": Resampler(_corner, 1, antialias=False, border="clamp", phase=0),
+    "opencv_nearest": Resampler(lambda t: _box(t - 0.5), 1, antialias=False, border="clamp", phase=0),
     "opencv_bilinear": Resampler(_triangle, 2, antialias=False, border="clamp"),
-    "opencv_bicubic": Resampler(_sharp_cubic, 4, antialias=False, border="clamp"),
-    "opencv_lanczos4": Resampler(_lanczos4, 8, antialias=False, border="clamp"),
+    "opencv_bicubic": Resampler(partial(_cubic, a=-0.75), 4, antialias=False, border="clamp"),
+    "opencv_lanczos4": Resampler(partial(_lanczos, lobes=4), 8, antialias=False, border="clamp"),
     # Pillow's src/libImaging/Resample.c on mode F
     "pil_bilinear": Resampler(_triangle, 2, antialias=True, border="drop"),
     "pil_bicubic": Resampler(_cubic, 4, antialias=True, border="drop"),
-    "pil_lanczos": Resampler(_lanczos3, 6, antialias=True, border="drop"),
+    "pil_lanczos": Resampler(partial(_lanczos, lobes=3), 6, antialias=True, border="drop"),
 }

@@ -5,7 +5,7 @@
 small network on a fast GPU does not wait for it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ class ResidentPatches(Dataset[Places]):
 
     def __init__(self, store: PairStore, plan: EpochPlan, patch_size: int, device: torch.device) -> None:
         self.store, self.plan, self.patch_size = store, plan, patch_size
-        self.lr, self.hr = (_on_device(buffer, device) for buffer in store.buffers())
+        # a copy, on the CPU too: the map is read-only, which torch does not know
+        self.lr, self.hr = (torch.from_numpy(np.array(buffer)).to(device) for buffer in store.buffers())
 
     def __getitem__(self, key: Key) -> Places:
         return Places(torch.from_numpy(self.store.places(*self.plan.drawn(*key), self.patch_size)))
@@ -62,19 +63,6 @@ class ResidentPatches(Dataset[Places]):
         lr_corners, lr_widths, hr_corners, hr_widths, operations = places.table
         lr = _gather(self.lr, lr_corners, lr_widths, self.patch_size // self.store.scale)
         return Patches(lr, _gather(self.hr, hr_corners, hr_widths, self.patch_size), operations)
-
-    def __getstate__(self) -> dict[str, Any]:
-        raise TypeError("a set on the device cannot go to another process: it is fed without loader processes")
-
-
-def num_bytes(store: PairStore) -> int:
-    """What the set would take on a device."""
-    return sum(buffer.nbytes for buffer in store.buffers())
-
-
-def _on_device(buffer: np.ndarray, device: torch.device) -> Tensor:
-    # a copy, on the CPU too: the map is read-only, which torch does not know
-    return torch.from_numpy(np.array(buffer)).to(device)
 
 
 def _gather(buffer: Tensor, corners: Tensor, widths: Tensor, patch: int) -> Tensor:

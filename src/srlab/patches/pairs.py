@@ -10,7 +10,6 @@ index.json (where each image lies, the digest of its pixels, what its degradatio
 import hashlib
 import json
 import math
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from srlab.errors import SrlabError
 from srlab.files import read_json
-from srlab.progress import track
 
 FORMAT, VERSION = "srlab pairs", 2
-MADE_ANEW = ("_hr", "_lr", "_table", "_smallest_side")  # by a process that gets a store by pickle
 
 
 class PairStore:
-    """Read-only view of what `pack` wrote; small to pickle, since every process opens the memory maps for itself.
+    """Read-only view of what `pack` wrote. It pickles as its folder: every process opens the memory maps for itself.
 
     SrlabError on construction if a file is missing or damaged, or the store of another version or program. Attributes:
     `scale` (HR side / LR side), `digest` (sha256 over geometry, index and pixels), `names` (all, sorted), `train`
@@ -49,9 +46,7 @@ class PairStore:
             self.wanted: int | None = content["wanted"]
             self.got: int = content["got"]
             self.degradation: str = content["degradation"]
-            for key, buffer in (("hr", self._hr), ("lr", self._lr)):
-                if buffer.shape != (num_bytes(self._images, key),) or buffer.dtype != np.uint8:
-                    raise ValueError(f"{key}.npy is not what index.json says")
+            self._hr, self._lr = (_mapped(self.folder, key, self._images) for key in ("hr", "lr"))
             if self.digest != content_digest(content):
                 raise ValueError("index.json was changed")
         except FileNotFoundError as error:
@@ -59,13 +54,12 @@ class PairStore:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SrlabError(f"{self.folder} is damaged ({error}): remove it and run `dvc repro`") from error
         self.names: list[str] = sorted(self._images)
+        rows = [(*self._images[name]["lr"], self._images[name]["hr"][0], operation) for name, operation in self.train]
+        # int64 (5, entries): LR offset, LR height, LR width, HR offset, operation of every training entry
+        self._table = np.array(rows, dtype=np.int64).reshape(-1, 5).T
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in MADE_ANEW}
-
-    def channels(self, name: str) -> int:
-        """1 (grey) or 3 (RGB)."""
-        return self._images[name]["channels"]
+    def __reduce__(self) -> tuple[type["PairStore"], tuple[Path]]:
+        return PairStore, (self.folder,)
 
     def hr(self, name: str) -> np.ndarray:
         """uint8 (H, W, C) high-resolution image, sides multiples of scale; a read-only view of the map."""
@@ -74,17 +68,6 @@ class PairStore:
     def lr(self, name: str) -> np.ndarray:
         """uint8 (H / scale, W / scale, C) low-resolution image; a read-only view of the map."""
         return _view(self._lr, self._images[name], "lr")
-
-    def drawn(self, name: str) -> dict[str, float | str]:
-        """What the degradation drew for this image; empty where nothing was random."""
-        return self._images[name]["drawn"]
-
-    def verify(self) -> None:
-        """Read every pixel; SrlabError naming the first image whose pixels are not those that were packed."""
-        for name in track(self.names, f"verifying {self.folder.name}"):
-            for key, pixels in (("hr", self.hr(name)), ("lr", self.lr(name))):
-                if hashlib.sha256(pixels.data).hexdigest() != self._images[name]["sha256"][key]:
-                    raise SrlabError(f"{self.folder}/{key}.npy is damaged at {name}: remove it and run `dvc repro`")
 
     def crops(
         self, entries: np.ndarray, us: np.ndarray, vs: np.ndarray, hr_patch: int
@@ -105,10 +88,11 @@ class PairStore:
         u and v in [0, 1) choose the top and left edge among all positions aligned with the LR grid, evenly. SrlabError
         if the patch size is no multiple of scale or larger than an image.
         """
-        patch, rest = divmod(hr_patch, self.scale)
+        scale = self.scale
+        patch, rest = divmod(hr_patch, scale)
         if rest:
-            raise SrlabError(f"patch_size {hr_patch} is not a multiple of scale {self.scale}: change it in params.yaml")
-        smallest = self._smallest_side * self.scale
+            raise SrlabError(f"patch_size {hr_patch} is not a multiple of scale {scale}: change it in params.yaml")
+        smallest = int(self._table[1:3].min()) * scale
         if smallest < hr_patch:  # of all images, so that the first batch fails and not one in the middle of the night
             raise SrlabError(
                 f"{self.folder} holds training images with a side of {smallest} px, below the patch size {hr_patch}: "
@@ -117,7 +101,6 @@ class PairStore:
         lr_start, height, width, hr_start, operations = self._table[:, entries]
         top = np.minimum((us * (height - patch + 1)).astype(np.int64), height - patch)  # a product may round up to 1
         left = np.minimum((vs * (width - patch + 1)).astype(np.int64), width - patch)
-        scale = self.scale
         lr_corners = lr_start + 3 * (top * width + left)
         hr_corners = hr_start + 3 * scale * (top * width * scale + left)
         return np.stack([lr_corners, width, hr_corners, width * scale, operations])
@@ -125,45 +108,6 @@ class PairStore:
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:
         """lr.npy and hr.npy, 1-D uint8: read-only views of the maps."""
         return self._lr, self._hr
-
-    @cached_property
-    def _hr(self) -> np.ndarray:
-        return np.asarray(open_memmap(self.folder / "hr.npy", mode="r"))
-
-    @cached_property
-    def _lr(self) -> np.ndarray:
-        return np.asarray(open_memmap(self.folder / "lr.npy", mode="r"))
-
-    @cached_property
-    def _table(self) -> np.ndarray:
-        """int64 (5, entries): LR offset, LR height, LR width, HR offset, operation of every training entry."""
-        rows = [(*self._images[name]["lr"], self._images[name]["hr"][0], operation) for name, operation in self.train]
-        return np.array(rows, dtype=np.int64).reshape(-1, 5).T
-
-    @cached_property
-    def _smallest_side(self) -> int:
-        """Shortest side of a training image, LR pixels."""
-        return int(self._table[1:3].min())
-
-
-def _gather(buffer: np.ndarray, corners: np.ndarray, width: np.ndarray, patch: int) -> np.ndarray:
-    """(B, 3, patch, patch) with the top left byte at `corners` (B,), out of 3-channel images `width` (B,) px wide."""
-    begins = corners[:, None] + 3 * width[:, None] * np.arange(patch)
-    # every run of 3 * patch bytes is a row of this view, so that numpy copies whole patch rows and not single bytes
-    runs = sliding_window_view(buffer, 3 * patch)
-    return runs[begins].reshape(len(begins), patch, patch, 3).transpose(0, 3, 1, 2)
-
-
-def _require_version(folder: Path, content: Any) -> None:
-    known = content.keys() if isinstance(content, dict) else set()
-    if "format" not in known and {"scale", "digest", "images", "train"} <= known:
-        raise SrlabError(f"{folder} was packed by an older srlab (version 1, now {VERSION}): run `dvc repro`")
-    if "format" not in known or content["format"] != FORMAT:
-        raise SrlabError(f"{folder} is no packed store of srlab: correct the path, or remove it and run `dvc repro`")
-    if content["version"] != VERSION:
-        raise SrlabError(
-            f"{folder} is a packed store of version {content['version']}, this srlab reads {VERSION}: run `dvc repro`"
-        )
 
 
 def content_digest(content: dict[str, Any]) -> str:
@@ -177,7 +121,30 @@ def num_bytes(geometry: dict[str, dict[str, Any]], key: str) -> int:
     return sum(entry["channels"] * entry[key][1] * entry[key][2] for entry in geometry.values())
 
 
+def _require_version(folder: Path, content: Any) -> None:
+    if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        raise SrlabError(
+            f"{folder} is no packed store of version {VERSION} of srlab's format: "
+            "correct the path, or remove it and run `dvc repro`"
+        )
+
+
+def _mapped(folder: Path, key: str, images: dict[str, dict[str, Any]]) -> np.ndarray:
+    buffer = np.asarray(open_memmap(folder / f"{key}.npy", mode="r"))
+    if buffer.shape != (num_bytes(images, key),) or buffer.dtype != np.uint8:
+        raise ValueError(f"{key}.npy is not what index.json says")
+    return buffer
+
+
 def _view(buffer: np.ndarray, entry: dict[str, Any], key: str) -> np.ndarray:
     offset, height, width = entry[key]
     shape = (height, width, entry["channels"])
     return buffer[offset : offset + math.prod(shape)].reshape(shape)
+
+
+def _gather(buffer: np.ndarray, corners: np.ndarray, width: np.ndarray, patch: int) -> np.ndarray:
+    """(B, 3, patch, patch) with the top left byte at `corners` (B,), out of 3-channel images `width` (B,) px wide."""
+    begins = corners[:, None] + 3 * width[:, None] * np.arange(patch)
+    # every run of 3 * patch bytes is a row of this view, so that numpy copies whole patch rows and not single bytes
+    runs = sliding_window_view(buffer, 3 * patch)
+    return runs[begins].reshape(len(begins), patch, patch, 3).transpose(0, 3, 1, 2)

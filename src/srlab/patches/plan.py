@@ -60,7 +60,7 @@ class EpochSampler(Sampler[tuple[int, np.ndarray]], Sized):
             for first in range(0, patches_per_epoch, batch_size)
         ]
         self.chunks = [np.concatenate(steps[first : first + chunk]) for first in range(0, len(steps), chunk)]
-        self.start = (start[0], start[1] // chunk)  # whoever saves a state saves it between two chunks
+        self.start = (start[0], start[1] // chunk)  # a state is saved between two chunks
         self.epoch = start[0]
 
     def set_epoch(self, epoch: int) -> None:
