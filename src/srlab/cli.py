@@ -39,7 +39,7 @@ the command line. A line of `pretrained` in params.yaml then makes them a row of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
+    """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can fix."""
     parser = argparse.ArgumentParser(prog="srlab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     audit = commands.add_parser("audit", help="explain a figure or a table of figures", description=DESCRIPTION)
@@ -89,7 +89,7 @@ def _send(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
     from srlab.stage import ROOT
-    from srlab.tracking.sending import send  # imports mlflow, which takes seconds
+    from srlab.tracking.sender import send
 
     outbox = options.outbox or Path(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").outbox)
     send(outbox, options.uri)

@@ -24,9 +24,11 @@ PLUMBING = {
     "srlab.errors": "an exception class",
     "srlab.files": "writes whole files, whatever their content",
     "srlab.inputs": "compares what a stage read with what DVC is going to record",
+    "srlab.tracking.answers": "says what an error of MLflow means",
+    "srlab.tracking.delivery": "sends MLflow what is on disk",
     "srlab.tracking.journal": "keeps on disk what is told to MLflow",
     "srlab.progress": "draws a bar",
-    "srlab.tracking.sender": "brings to MLflow what is on disk",
+    "srlab.tracking.sender": "starts the process that sends it",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking.tracker": "mirrors results that are on disk",
 }

@@ -26,7 +26,7 @@ from mlflow.exceptions import MlflowException
 from srlab.errors import SrlabError
 from srlab.team.server import check
 from srlab.tracking.journal import journals
-from srlab.tracking.sending import send
+from srlab.tracking.sender import send
 from srlab.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.server
@@ -199,7 +199,7 @@ def test_eight_processes_at_once_lose_nothing(
 ) -> None:
     """Of two members, into an experiment that is not there yet."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "srlab.tracking.sending"])
+    context.set_forkserver_preload(["pytest", "srlab.tracking.delivery"])
     together = context.Barrier(PROCESSES)
     jobs = [(team, ("ann", "ben")[number % 2], str(tmp_path), number, together) for number in range(PROCESSES)]
     workers = [context.Process(target=train, args=job) for job in jobs]
