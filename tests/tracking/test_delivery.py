@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException, RestException
 from srlab.errors import SrlabError
 from srlab.tracking.answers import is_permanent, is_silent, trouble
 from srlab.tracking.delivery import Delivery
-from srlab.tracking.journal import files, journals, num_waiting
+from srlab.tracking.journal import files, journals
 from srlab.tracking.sender import send
 from srlab.tracking.tracker import Tracker
 
@@ -178,24 +178,6 @@ def test_a_store_that_lost_the_run_gets_all_of_it_again(tmp_path: Path) -> None:
     (run,) = store.runs.values()
     assert run.data.params == {"lr": "0.1"}
     assert [step for _, _, _, step, _ in store.metrics] == [0, 1]
-
-
-def test_entries_are_sent_while_the_training_goes_on(tmp_path: Path) -> None:
-    tracker, store = start(tmp_path), Store()
-    (journal,) = journals(tmp_path)
-    for epoch in range(3):
-        tracker.metrics({"lr": 0.1}, epoch)
-        Delivery(journal, make_client=lambda _: store).advance(is_written=True)
-        assert [step for _, _, _, step, _ in store.metrics] == list(range(epoch + 1))
-        assert num_waiting(journal) == 0
-    (run,) = store.runs.values()
-    assert tracker.run_id == run.info.run_id
-    close(tracker)
-    Delivery(journal, make_client=lambda _: store).advance(is_written=True)
-    assert run.info.status == "RUNNING"  # until its writer is gone
-    Delivery(journal, make_client=lambda _: store).advance(is_written=False)
-    assert run.info.status == "FINISHED"
-    assert journals(tmp_path) == []
 
 
 def http_error(status: int) -> requests.HTTPError:

@@ -21,8 +21,6 @@ from srlab.tracking.journal import (
     header,
     is_held,
     journals,
-    num_waiting,
-    one_line,
     remove,
     set_all_aside,
     sweep,
@@ -77,16 +75,6 @@ os.kill(os.getpid(), 9)
     assert all_of(path) == [HEADER, {"kind": "last words"}]
 
 
-def test_what_was_sent_does_not_wait(journal: Journal) -> None:
-    for number in range(3):
-        journal.append({"kind": "any", "number": number})
-    ends = [offset for _, offset in entries(journal.path, 0)]
-    assert num_waiting(journal.path) == 4
-    Progress("id", offset=ends[1]).note(journal.path)
-    assert num_waiting(journal.path) == 2
-    assert [entry["number"] for entry, _ in entries(journal.path, ends[1])] == [1, 2]
-
-
 def test_files_are_copies(journal: Journal, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/one.txt").write_text("1")
@@ -123,14 +111,6 @@ def test_a_journal_without_a_header_is_damaged(journal: Journal, content: str) -
     journal.path.write_text(content)
     with pytest.raises(Damaged, match=f"{journal.path} has no header"):
         header(journal.path)
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [(ValueError("\n first \nsecond"), "first"), (ValueError("a" * 300), "a" * 120), (ValueError(), "ValueError")],
-)
-def test_of_an_exception_one_line_is_told(error: Exception, line: str) -> None:
-    assert one_line(error).strip() == line
 
 
 @pytest.mark.parametrize("how", ["removed", "set aside", "swept"])

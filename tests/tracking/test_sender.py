@@ -264,7 +264,7 @@ def test_a_sender_serves_who_writes_and_ends_some_time_after(tmp_path: Path, mon
     assert [run.info.status for run in store.runs.values()] == ["FINISHED", "KILLED"]
     assert [path.name for path in tmp_path.iterdir()] == [LOG]
     assert not is_followed(tmp_path)
-    monkeypatch.setattr("srlab.tracking.sender.LINGER", GIVE_UP)
+    monkeypatch.setattr("srlab.tracking.sender.LINGER", 1000.0)
     lingering = Thread(target=serve, args=[tmp_path])
     lingering.start()
     until(lambda: is_followed(tmp_path))
@@ -457,8 +457,9 @@ def server(store: tuple[str, MlflowClient], tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.filterwarnings("ignore:starlette.middleware.wsgi")  # of the import of the server, whose own it is
 @pytest.mark.usefixtures("quickly")
 def test_a_server_that_dies_in_mid_run_gets_the_rest_by_one_command(
-    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("srlab.tracking.sender.RETRY", 1000.0)  # the command is to be faster
     tracker = Tracker(server.uri, "", "on the server", str(tmp_path / "outbox"), live=True)
     (tmp_path / "best.safetensors").write_bytes(b"weights")
     with tracker.start("espcn", {"srlab.method": "espcn"}, {"lr": 0.1}).closing():

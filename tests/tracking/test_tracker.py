@@ -271,18 +271,6 @@ def test_who_is_not_live_says_where_the_entries_wait_unless_another_process_send
     delivered(tracker)
 
 
-def test_a_run_below_another_is_a_child_of_it(make: Callable[[], Tracker], client: MlflowClient) -> None:
-    """By the filter with which MLflow's pages ask for them."""
-    parent = make().start("sweep", {}, {})
-    nested = make().start("trial", {"mlflow.parentRunId": parent.run_id}, {})
-    with nested.closing(), parent.closing():
-        pass
-    parent_id, child_id = (one.run_id for one in Outbox(parent.outbox).round())
-    experiments = [client.get_run(parent_id).info.experiment_id]
-    found = client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent_id}'")
-    assert [run.info.run_id for run in found] == [child_id]
-
-
 def test_a_full_disk_is_mentioned_once_and_does_not_raise(
     tracker: Tracker, client: MlflowClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

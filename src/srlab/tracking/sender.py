@@ -105,11 +105,11 @@ def send(outbox: Path, uri: str = "", make_client: MakeClient | None = None) -> 
     Raises:
         SrlabError: something could not be sent.
     """
-    if not journals(outbox):
+    results = Outbox(outbox, uri, make_client).round() if journals(outbox) else []
+    if not results:
         print(f"nothing waits in {outbox}")
-        return
     failures: dict[str, None] = {}
-    for sent in Outbox(outbox, uri, make_client).round():
+    for sent in results:
         if sent.num:
             print(f"{sent.path.name}: {sent.num} entries sent to {sent.uri}, run {sent.run_id}")
         elif not sent.failure:
@@ -123,16 +123,20 @@ def send(outbox: Path, uri: str = "", make_client: MakeClient | None = None) -> 
 
 def serve(outbox: Path, make_client: MakeClient | None = None) -> None:
     """Send from an outbox while anybody writes to it, and for a while after; nothing if another process does that."""
+    results: list[Sent] = []
     while True:
         with _alone(outbox) as is_alone:
             if not is_alone:
                 return
-            waiting, end = Outbox(outbox, "", make_client), time.monotonic() + LINGER
-            while outbox.exists() and time.monotonic() < end:
-                if any(sent.num for sent in waiting.round()) or _is_written(outbox):
-                    end = time.monotonic() + LINGER
+            waiting, busy_at = Outbox(outbox, "", make_client), time.monotonic()
+            while outbox.exists():
+                results = waiting.round()
+                if any(one.is_busy() for one in results):
+                    busy_at = time.monotonic()
+                elif time.monotonic() - busy_at > LINGER:
+                    break
                 time.sleep(POLL)
-        if not _is_written(outbox):  # by a tracker that just found us alive, and so started no other process
+        if set(journals(outbox)) <= {one.path for one in results}:  # else of a tracker that just found us alive
             return
 
 
@@ -150,6 +154,11 @@ class Sent:
     run_id: str
     num: int = 0
     failure: str = ""
+    is_written: bool = False
+
+    def is_busy(self) -> bool:
+        """Whether there is more to come, or was just now."""
+        return self.is_written or self.num > 0
 
 
 class Outbox:
@@ -179,7 +188,7 @@ class Outbox:
     def _advance(self, path: Path, unfinished: dict[str, str]) -> Sent:
         is_written = is_held(path)  # asked first: what is written until the end of the writer is read then
         start, progress, num = header(path), Progress.of(path), num_waiting(path)
-        sent = Sent(path, self.uri or start["uri"], progress.run_id)
+        sent = Sent(path, self.uri or start["uri"], progress.run_id, is_written=is_written)
         keys = {start["key"], progress.run_id} - {""}
         earlier = next((key for key in keys if key in unfinished), None)
         parent_failure = unfinished.get(start["tags"].get(PARENT, ""), "")  # it may be written, but has to be known
@@ -211,10 +220,6 @@ class Outbox:
         if sent.failure != progress.failure:
             progress.failure = sent.failure
             progress.note(sent.path)
-
-
-def _is_written(outbox: Path) -> bool:
-    return any(is_held(path) for path in journals(outbox))
 
 
 @contextmanager
