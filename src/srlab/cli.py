@@ -41,7 +41,7 @@ the command line. A line of `pretrained` in params.yaml then makes them a row of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can mend."""
+    """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can fix."""
     parser = argparse.ArgumentParser(prog="srlab", description="Image super-resolution, compared.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="check params.yaml", description=CHECKING)
@@ -102,7 +102,7 @@ def _send(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
     from srlab.stage import ROOT
-    from srlab.tracking.sending import send  # imports mlflow, which takes seconds
+    from srlab.tracking.sender import send
 
     outbox = options.outbox or Path(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").outbox)
     send(outbox, options.uri)

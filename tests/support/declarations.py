@@ -26,6 +26,10 @@ PLUMBING = {
     "srlab.inputs": "compares what a stage read with what DVC is going to record",
     "srlab.progress": "draws a bar",
     "srlab.settings": "refuses a params.yaml that does not fit together",
+    "srlab.tracking.answers": "says what an error of MLflow means",
+    "srlab.tracking.delivery": "sends MLflow what is on disk",
+    "srlab.tracking.journal": "keeps on disk what is told to MLflow",
+    "srlab.tracking.sender": "starts the process that sends it",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking.tracker": "mirrors results that are on disk",
 }

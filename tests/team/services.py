@@ -1,6 +1,6 @@
 """PostgreSQL, a stand-in for S3 and, between them, MLflow as `make server` starts it; all of it goes after the tests.
 
-Every password is made up anew, so that it can be looked for wherever it should not be.
+Every password is made up for each run, so that it can be looked for wherever it should not be.
 """
 
 import os

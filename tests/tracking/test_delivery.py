@@ -1,9 +1,10 @@
 """Whatever fails and whoever is killed, MLflow ends with every entry once, in order."""
 
+import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from fake_mlflow import FAULTS, Flaky, Killed, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+from mlflow.exceptions import MlflowException, RestException
 
 from srlab.errors import SrlabError
-from srlab.tracking.delivery import Delivery, deliver
-from srlab.tracking.journal import InUse, Progress, concerning, journals, num_waiting
-from srlab.tracking.sending import send
+from srlab.tracking.answers import is_permanent, is_silent, trouble
+from srlab.tracking.delivery import Delivery
+from srlab.tracking.journal import files, journals
+from srlab.tracking.sender import send
 from srlab.tracking.tracker import Tracker
 
 URI = "http://store"
-PARENT = "mlflow.parentRunId"  # MLflow's name for it
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,103 +36,23 @@ def without_git() -> Iterator[None]:
         yield
 
 
-class Killed(BaseException):
-    """Ends everything, like a SIGKILL: no `except Exception` sees it."""
-
-
-@dataclass
-class Store:
-    """What MLflow keeps, as far as it matters here: metrics by MLflow's primary key, in the order of their arrival."""
-
-    runs: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[tuple[str, str, int, int, float], None] = field(default_factory=dict)
-    artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    refused: str = ""  # a metric of this name
-    calls: int = 0  # of log_batch
-
-    def get_experiment_by_name(self, name: str) -> Any:
-        return SimpleNamespace(experiment_id=name)
-
-    def create_run(self, experiment_id: str, start_time: int, tags: dict[str, str], run_name: str) -> Any:
-        run_id = f"{len(self.runs):032x}"
-        info = SimpleNamespace(run_id=run_id, start_time=start_time, lifecycle_stage="active", status="RUNNING")
-        self.runs[run_id] = SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params={}))
-        return self.runs[run_id]
-
-    def get_run(self, run_id: str) -> Any:
-        if run_id not in self.runs:
-            raise MlflowException(f"Run with id={run_id} not found", RESOURCE_DOES_NOT_EXIST)
-        return self.runs[run_id]
-
-    def search_runs(self, experiment_ids: list[str], filter_string: str, order_by: list[str]) -> list[Any]:
-        return [run for run in self.runs.values() if f"= '{run.data.tags['srlab.key']}'" in filter_string]
-
-    def update_run(self, run_id: str, status: str) -> None:
-        self.get_run(run_id).info.status = status
-
-    def set_terminated(self, run_id: str, status: str, end_time: int | None) -> None:
-        self.get_run(run_id).info.status = status
-
-    def get_metric_history(self, run_id: str, key: str) -> list[Any]:
-        return [SimpleNamespace(step=one[3]) for one in self.metrics if one[:2] == (run_id, key)]
-
-    def log_batch(self, run_id: str, metrics: Any = (), params: Any = (), tags: Any = ()) -> None:
-        data = self.get_run(run_id).data
-        self.calls += 1
-        assert len(metrics) <= 1000  # of MLflow's REST API
-        if self.refused in [metric.key for metric in metrics]:
-            raise MlflowException("Invalid metric name\nand more", INVALID_PARAMETER_VALUE)
-        for one in metrics:
-            self.metrics[run_id, one.key, one.timestamp, one.step, one.value] = None
-        data.params.update({one.key: one.value for one in params})
-        data.tags.update({one.key: one.value for one in tags})
-
-    def log_artifact(self, run_id: str, path: str, folder: str | None) -> None:
-        self.get_run(run_id)
-        self.artifacts[run_id, f"{folder}/{Path(path).name}"] = Path(path).read_bytes()
-
-
-FAULTS: dict[str, tuple[bool, BaseException | None]] = {  # (whether the call has its effect, what its caller sees)
-    "fine": (True, None),
-    "no answer": (False, requests.ConnectionError("refused")),
-    "answer lost": (True, requests.Timeout("timed out")),
-    "busy": (False, MlflowException("(sqlite3.OperationalError) database is locked", TEMPORARILY_UNAVAILABLE)),
-    "killed before": (False, Killed()),
-    "killed after": (True, Killed()),
-}
-
-
-class Flaky:
-    """A client of a store whose calls meet the faults one after the other, and none when these are used up."""
-
-    def __init__(self, store: Store, faults: Iterator[str]) -> None:
-        self.store, self.faults = store, faults
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            happens, error = FAULTS[next(self.faults, "fine")]
-            result = getattr(self.store, name)(*args, **kwargs) if happens else None
-            if error:
-                raise error
-            return result
-
-        return call
-
-
 def start(outbox: Path, key: str = "", params: dict[str, Any] | None = None) -> Tracker:
     return Tracker(URI, "", "srlab", str(outbox), live=False).start("espcn", {"made": "by me"}, params or {}, key)
 
 
-def bring(outbox: Path, store: Store, faults: Iterator[str]) -> int:
-    """`srlab send` until nothing is left; how often that was."""
-    times = 0
-    while journals(outbox):
-        times += 1
-        try:
+def close(tracker: Tracker) -> None:
+    with tracker.closing():
+        pass
+
+
+def bring(outbox: Path, store: Store, faults: Iterator[str]) -> None:
+    """`srlab send` until nothing is left."""
+    for _ in range(100):
+        if not journals(outbox):
+            return
+        with suppress(Killed, SrlabError):
             send(outbox, make_client=lambda _: Flaky(store, faults))
-        except (Killed, SrlabError):
-            continue
-    return times
+    pytest.fail("something is never sent")
 
 
 def train(tracker: Tracker, epochs: range, file: Path) -> None:
@@ -149,11 +70,11 @@ def train(tracker: Tracker, epochs: range, file: Path) -> None:
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_entry_arrives_once_and_in_order(
     faults: list[tuple[int, str]], killed_at: int, resumed_at: int, is_first_sent: bool, is_over: bool
 ) -> None:
-    """A training of six epochs that is killed once and goes on at an earlier epoch or the next, then is evaluated.
+    """A training of six epochs that is killed once and resumed at an earlier epoch or the next, then is evaluated.
 
     Args:
         faults: (fine calls before it, kind) of each.
@@ -170,12 +91,11 @@ def test_every_entry_arrives_once_and_in_order(
         second = start(outbox, key)
         train(second, range(min(resumed_at, killed_at), 6), file)
         if is_over:
-            with second.closing():
-                pass
+            close(second)
         del second
         evaluation = start(outbox, key)
-        with evaluation.closing():
-            evaluation.scores({"Set5/psnr": 27.0})
+        evaluation.scores({"Set5/psnr": 27.0})
+        close(evaluation)
         bring(outbox, store, pending)
         assert list(Path(outbox).iterdir()) == []
     (run,) = store.runs.values()
@@ -188,24 +108,58 @@ def test_every_entry_arrives_once_and_in_order(
     assert {content.decode() for content in store.artifacts.values()} == {str(range(min(resumed_at, killed_at), 6))}
 
 
-def test_what_the_store_refuses_does_not_hold_up_the_rest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    tracker, store = start(tmp_path), Store(refused="bad name")
-    with tracker.closing():
-        for name in ("first", "bad name", "last"):
-            tracker.scores({name: 1.0})
+def test_what_the_store_refuses_is_set_aside_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = Store(refused="bad name")
+    tracker = start(tmp_path, params={"lr": 0.1, "bad name": 1})
+    (journal,) = journals(tmp_path)
+    tracker.metrics({"lr": 0.1, "bad name": 1.0, "val/psnr": 28.0}, 0)
+    tracker.tags({"bad name": "x", "good": "y"})
+    close(tracker)
     capfd.readouterr()
     bring(tmp_path, store, iter([]))
-    assert [name for _, name, *_ in store.metrics] == ["first", "last"]
-    assert capfd.readouterr().err == (
-        f"MLflow at {URI} refuses an entry (scores), which is left out: Invalid metric name\n"
-    )
+    (run,) = store.runs.values()
+    assert (run.info.status, run.data.params, run.data.tags["good"]) == ("FINISHED", {"lr": "0.1"}, "y")
+    assert [name for _, name, *_ in store.metrics] == ["lr", "val/psnr"]
+    place = tmp_path / "set-aside" / journal.name
+    line = f"MLflow at {URI} refuses an entry (Invalid metric name): set aside in {place}, and the rest is sent"
+    assert capfd.readouterr().err.splitlines() == [line] * 3
+    kept = [json.loads(line) for line in place.read_text().splitlines()]
+    assert [next(iter(one["entry"])) for one in kept] == ["params", "metrics", "tags"]
+    assert kept[1]["entry"]["metrics"]["value"] == 1.0
+
+
+@pytest.mark.parametrize("damage", ["a line", "a file", "an image"])
+def test_what_is_damaged_is_set_aside_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str], damage: str) -> None:
+    tracker, store = start(tmp_path), Store()
+    (journal,) = journals(tmp_path)
+    (tmp_path / "file").write_text("1")
+    tracker.tags({"first": "1"})
+    if damage == "an image":
+        tracker.image(np.zeros((4, 4, 3), np.uint8), "validation", 0)
+        (files(journal) / "0/image.npy").write_bytes(b"\x93NUM")
+    else:
+        tracker.artifact(tmp_path / "file", "")
+    tracker.tags({"last": "2"})
+    close(tracker)
+    if damage == "a file":
+        (files(journal) / "0/file").unlink()
+    elif damage == "a line":
+        journal.write_bytes(journal.read_bytes().replace(b'{"kind": "artifact"', b'\x00\x00"'))
+    capfd.readouterr()
+    bring(tmp_path, store, iter([]))
+    (run,) = store.runs.values()
+    assert (run.info.status, run.data.tags["first"], run.data.tags["last"]) == ("FINISHED", "1", "2")
+    assert store.artifacts == {}
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.startswith(f"{journal} is damaged (")
+    assert len((tmp_path / "set-aside" / journal.name).read_text().splitlines()) == 1
 
 
 def test_what_waited_for_hours_is_sent_in_few_calls(tmp_path: Path) -> None:
     tracker, store = start(tmp_path), Store()
-    with tracker.closing():
-        for epoch in range(1001):
-            tracker.metrics({"val/psnr": 28.0, "val/ssim": 0.8, "lr": 0.1}, epoch)
+    for epoch in range(1001):
+        tracker.metrics({"val/psnr": 28.0, "val/ssim": 0.8, "lr": 0.1}, epoch)
+    close(tracker)
     bring(tmp_path, store, iter([]))
     assert [step for _, name, _, step, _ in store.metrics if name == "lr"] == list(range(1001))
     assert store.calls == 4  # of 333 rows, the last one of the 2 that are left
@@ -216,115 +170,74 @@ def test_a_store_that_lost_the_run_gets_all_of_it_again(tmp_path: Path) -> None:
     tracker, store = start(tmp_path, params={"lr": 0.1}), Store()
     tracker.metrics({"lr": 0.1}, 0)
     (journal,) = journals(tmp_path)
-    delivery = Delivery(journal, make_client=lambda _: store)
-    delivery.advance(closed=False)
+    Delivery(journal, make_client=lambda _: store).advance(is_written=True)
     store.runs.clear()
     store.metrics.clear()
     tracker.metrics({"lr": 0.1}, 1)
-    with pytest.raises(MlflowException):
-        delivery.advance(closed=False)
-    delivery.advance(closed=False)
+    Delivery(journal, make_client=lambda _: store).advance(is_written=True)
     (run,) = store.runs.values()
     assert run.data.params == {"lr": "0.1"}
     assert [step for _, _, _, step, _ in store.metrics] == [0, 1]
 
 
-def test_entries_are_sent_while_the_training_goes_on(tmp_path: Path) -> None:
-    tracker, store = start(tmp_path), Store()
-    (journal,) = journals(tmp_path)
-    delivery = Delivery(journal, make_client=lambda _: store)
-    for epoch in range(3):
-        tracker.metrics({"lr": 0.1}, epoch)
-        assert delivery.advance(closed=False)
-        assert [step for _, _, _, step, _ in store.metrics] == list(range(epoch + 1))
-        assert num_waiting(journal) == 0
-    assert tracker.run_id == delivery.progress.run_id
-    with tracker.closing():
-        pass
-    assert delivery.advance(closed=False)
-    assert store.runs[delivery.progress.run_id].info.status == "RUNNING"  # until its writer is gone
-    assert delivery.advance(closed=True)
-    assert store.runs[delivery.progress.run_id].info.status == "FINISHED"
+def http_error(status: int) -> requests.HTTPError:
+    return requests.HTTPError(f"{status} for url", response=SimpleNamespace(status_code=status))  # type: ignore[arg-type]
 
 
-def test_as_much_is_sent_as_is_asked_for(tmp_path: Path) -> None:
-    tracker, store = start(tmp_path), Store()
-    (journal,) = journals(tmp_path)
-    for number in range(5):
-        tracker.tags({"number": str(number)})
-    delivery = Delivery(journal, make_client=lambda _: store)
-    del tracker
-    assert [delivery.advance(True, most=2) for _ in range(3)] == [False, False, True]
-    (run,) = store.runs.values()
-    assert (run.data.tags["number"], run.info.status) == ("4", "KILLED")
+CUT = "API request to http://a failed with exception HTTPConnectionPool: [Errno 111] Connection refused'))"
 
 
-def child(outbox: Path, parent: str) -> Tracker:
-    return Tracker(URI, "", "srlab", str(outbox), live=False).start("trial", {PARENT: parent}, {})
+@pytest.mark.parametrize(
+    ("error", "is_for_good", "is_for_all", "said"),
+    [
+        (MlflowException(CUT), False, True, "does not answer ([Errno 111] Connection refused)"),
+        (requests.Timeout("Read timed out."), False, True, "does not answer (timed out)"),
+        (MlflowException("failed with error code 401 != 200"), False, False, "refuses user and password (401): see "),
+        (MlflowException("failed with error code 413 != 200"), True, False, "fails ("),
+        (MlflowException("failed with error code 503 != 200"), False, False, "fails ("),
+        (RestException({"error_code": "INVALID_PARAMETER_VALUE"}), True, False, "fails ("),
+        (RestException({"error_code": "REQUEST_LIMIT_EXCEEDED"}), False, False, "fails ("),
+        (RestException({"error_code": "BAD_REQUEST", "message": "(DatabaseError)"}), False, False, "fails ("),
+        (http_error(404), True, False, "fails (404 for url)"),
+        (http_error(408), False, False, "fails (408 for url)"),
+        (PermissionError("[Errno 13] no"), False, False, "fails ([Errno 13] no)"),
+    ],
+)
+def test_an_error_is_called_what_it_is(error: Exception, is_for_good: bool, is_for_all: bool, said: str) -> None:
+    assert (is_permanent(error), is_silent(error)) == (is_for_good, is_for_all)
+    assert trouble(error).startswith(said)
 
 
-@pytest.mark.parametrize("is_parent_sent_before", [True, False])
-def test_a_run_finds_the_one_above_it_by_its_key(tmp_path: Path, is_parent_sent_before: bool) -> None:
-    """Which is all that is known of it where nothing is sent at once."""
-    parent, store = start(tmp_path), Store()
-    key = parent.run_id
-    with parent.closing():
-        pass
-    if is_parent_sent_before:
-        bring(tmp_path, store, iter([]))
-    with child(tmp_path, key).closing():
-        pass
-    bring(tmp_path, store, iter([]))
-    above, below = store.runs.values()
-    assert below.data.tags[PARENT] == above.info.run_id
+def on_sqlite(folder: Path, experiment: str) -> str:
+    """A journal for a sqlite store; the URI of that."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    close(Tracker(uri, str(folder / "artifacts"), experiment, str(folder / "outbox"), False).start("espcn", {}, {}))
+    return uri
 
 
-def test_a_run_waits_for_the_one_above_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    parent, store = start(tmp_path), Store()
-    with child(tmp_path, parent.run_id).closing():
-        pass
-    send(tmp_path, make_client=lambda _: store)
-    assert capfd.readouterr().out.count("in use by a process that is still running") == 2
-    assert store.runs == {}
-    del parent
-    bring(tmp_path, store, iter([]))
-    above, below = store.runs.values()
-    assert below.data.tags[PARENT] == above.info.run_id
+def test_a_deleted_experiment_and_a_read_only_database_are_named_with_the_cure(tmp_path: Path) -> None:
+    uri = on_sqlite(tmp_path, "other")
+    send(tmp_path / "outbox")
+    client = MlflowClient(uri)
+    number = client.create_experiment("srlab", f"file://{tmp_path}/artifacts")
+    client.delete_experiment(number)
+    on_sqlite(tmp_path, "srlab")
+    on_sqlite(tmp_path, "other")
+    with pytest.raises(SrlabError, match=r"srlab among the deleted ones: .* mlflow experiments restore") as caught:
+        send(tmp_path / "outbox")
+    assert f"--experiment-id {number}`: 2 entries in 1 files still wait" in str(caught.value)
+    assert len(client.search_runs([client.get_experiment_by_name("other").experiment_id])) == 2  # pyright: ignore
+    client.restore_experiment(number)
+    send(tmp_path / "outbox")
+    assert len(client.search_runs([number])) == 1
+    on_sqlite(tmp_path, "srlab")
 
+    def read_only(_: str) -> Any:
+        text = "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT"
+        return SimpleNamespace(get_experiment_by_name=lambda _: (_ for _ in ()).throw(MlflowException(text)))
 
-@pytest.mark.parametrize("parent", ["0123456789abcdef0123456789abcdef", "local-of-another-store"])
-def test_what_is_known_of_the_run_above_is_kept(tmp_path: Path, parent: str) -> None:
-    tracker, store = child(tmp_path, parent), Store()
-    del tracker
-    bring(tmp_path, store, iter([]))
-    (run,) = store.runs.values()
-    assert run.data.tags[PARENT] == parent
-
-
-def test_a_journal_waits_for_those_before_it(tmp_path: Path) -> None:
-    """Else it would open a run of its own for the same training."""
-    first, store = start(tmp_path), Store()
-    second = start(tmp_path, first.run_id)
-    (_, journal) = journals(tmp_path)
-    with second.closing():
-        second.metrics({"lr": 0.1}, 0)
-    with pytest.raises(InUse):
-        deliver(journal, make_client=lambda _: store)
-    assert store.runs == {}
-    assert Progress.of(journal).failure == ""  # of the store
-    del first
-    deliver(journal, make_client=lambda _: store)
-    assert len(store.runs) == 1
-    assert journals(tmp_path) == []
-
-
-def test_a_training_that_still_writes_is_left_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    tracker, store = start(tmp_path), Store()
-    (journal,) = journals(tmp_path)
-    send(tmp_path, make_client=lambda _: store)
-    assert "in use by a process that is still running" in capfd.readouterr().out
-    assert store.runs == {}
-    assert concerning(tmp_path, tracker.run_id) == [journal]
+    with pytest.raises(SrlabError, match=f"{uri} has a read-only database: make its file and folder writable"):
+        send(tmp_path / "outbox", make_client=read_only)
 
 
 def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> None:
@@ -343,14 +256,17 @@ def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> N
     client, once = MlflowClient(uri), tmp_path / "once"
     shutil.copytree(tmp_path / "outbox", once)
 
-    def content(run_id: str) -> Any:
-        run: Any = client.get_run(run_id)
-        history = {key: [repr(one) for one in client.get_metric_history(run_id, key)] for key in run.data.metrics}
-        found = sorted(str(path) for path in (tmp_path / "artifacts").rglob("*"))
-        return run.info.status, run.data.tags, run.data.params, history, found, len(run.inputs.dataset_inputs)
+    def sent(outbox: Path) -> Any:
+        send(outbox)
+        (run,) = client.search_runs([client.get_experiment_by_name("srlab").experiment_id])  # pyright: ignore
+        found: Any = client.get_run(run.info.run_id)
+        history = {
+            key: [repr(one) for one in client.get_metric_history(run.info.run_id, key)] for key in found.data.metrics
+        }
+        artifacts = sorted(str(path) for path in (tmp_path / "artifacts").rglob("*"))
+        return found.info, found.data.tags, found.data.params, history, artifacts, len(found.inputs.dataset_inputs)
 
-    (journal,) = journals(tmp_path / "outbox")
-    before = content(run_id := deliver(journal))
-    assert len(before[3]["val/psnr"]) == 1
-    assert deliver(once / journal.name) == run_id
-    assert content(run_id) == before
+    info, *before = sent(tmp_path / "outbox")
+    assert info.status == "FINISHED"
+    assert len(before[2]["val/psnr"]) == 1
+    assert sent(once)[1:] == tuple(before)

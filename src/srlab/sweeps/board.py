@@ -14,7 +14,6 @@ from srlab.sweeps.space import describe
 from srlab.sweeps.study import Study
 from srlab.sweeps.trial import as_json
 from srlab.tracking.journal import LOCAL
-from srlab.tracking.sender import Sender
 from srlab.tracking.tracker import Tracker, remembered_run
 
 
@@ -68,27 +67,17 @@ def board(tracking: DictConfig, experiment: str, study: Study, name: str) -> Ite
     Raises:
         SrlabError: the tracking server does not answer.
     """
-    tracker: Tracker = instantiate(tracking, experiment=experiment, live=False)
+    tracker: Tracker = instantiate(tracking, experiment=experiment)
     params = {one.key: one.text for one in study.parameters}
     goals = {f"objective {name}": what for name, what in study.objectives.items()}
     tags = {"srlab.sweep": study.folder.name}
-    with _sender(tracker, tracking.live) as sender:
-        tracker.start(name, tags, {**params, **goals}, remembered_run(study.folder))
-        with tracker.closing():
-            run_id = tracker.known_id(sender) if sender else tracker.run_id
-            if sender and run_id.startswith(LOCAL):
-                raise SrlabError(
-                    f"MLflow at {tracker.uri} does not answer: start it, or set tracking.live=false and run "
-                    "`srlab send` when it does"
-                )
-            write_json(study.folder / "run.json", {"run_id": run_id})
-            yield Board(tracker, study, name), run_id
-
-
-@contextmanager
-def _sender(tracker: Tracker, live: bool) -> Iterator[Sender | None]:
-    if not live:
-        yield None
-        return
-    with Sender(tracker.outbox) as sender:
-        yield sender
+    tracker.start(name, tags, {**params, **goals}, remembered_run(study.folder))
+    with tracker.closing():
+        run_id = tracker.known_id()
+        if tracker.live and run_id.startswith(LOCAL):
+            raise SrlabError(
+                f"MLflow at {tracker.uri} does not answer: start it, or set tracking.live=false and run "
+                "`srlab send` when it does"
+            )
+        write_json(study.folder / "run.json", {"run_id": run_id})
+        yield Board(tracker, study, name), run_id

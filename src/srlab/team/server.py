@@ -1,4 +1,4 @@
-"""`make server`: look whether all is there that a team's MLflow server needs, then become that server.
+"""`make server`: check that everything is there that a team's MLflow server needs, then become that server.
 
 Addresses, names, keys and passwords come from the environment, where libpq, boto3 and MLflow look for them by
 themselves. So none of them stands in a command line, in a file or in a log. `docs/team.md` lists them.
@@ -35,7 +35,7 @@ def main() -> NoReturn:
 
 
 def check(port: int) -> None:
-    """Look for all that could be missing, before anything is started.
+    """Check everything that could be missing, before anything is started.
 
     Raises:
         SrlabError: a package, a setting or a secret is missing, the port is taken, PostgreSQL or the bucket is out of
@@ -81,7 +81,7 @@ def _check_port(port: int) -> None:
             listener.bind((HOST, port))
         except OSError as error:
             cure = f"stop what listens there, or take another: make server PORT={port + 1}"
-            raise SrlabError(f"port {port} is not to be had ({error.strerror}): {cure}") from error
+            raise SrlabError(f"could not obtain port {port} ({error.strerror}): {cure}") from error
 
 
 def _has_admin() -> bool:

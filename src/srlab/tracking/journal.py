@@ -1,12 +1,13 @@
 """What MLflow is to be told, on disk before it is sent: one journal per tracker, gone when MLflow has all of it.
 
-    <outbox>/                            on which lies the lock of those who send
-    <outbox>/<time>-<name>-<hex>.jsonl   one JSON object a line, the header first; the writer's lock lies on it
-    <outbox>/<time>-<name>-<hex>.sent    how far `srlab.tracking.sending` came
+    <outbox>/<time>-<name>-<hex>.jsonl   one JSON object a line, the header first; its writer holds a lock on it
+    <outbox>/<time>-<name>-<hex>.sent    how far `srlab.tracking.delivery` came
     <outbox>/<time>-<name>-<hex>.files/  copies of artifacts and images, since the originals may go before they are sent
+    <outbox>/set-aside/                  what is damaged, or refused by MLflow for good; nothing reads it again
+    <outbox>/sender.log                  what the sender says, which holds a lock on it while it lives
 
 An entry is written by one call of the kernel, so that a killed process leaves whole entries and at most one torn one
-at the end, which readers pass over.
+at the end, which readers pass over. Whoever sends holds the lock of the outbox itself (`exclusive`).
 """
 
 import errno
@@ -17,8 +18,9 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +30,12 @@ from srlab.files import read_json, write_json
 
 Entry = dict[str, Any]
 LOCAL = "local-"  # begins the key of a run while nobody knows MLflow's id of it
+PARENT = "mlflow.parentRunId"  # the tag by which MLflow knows what run this one is a part of
+HEADER = {"kind", "name", "key", "uri", "artifacts", "experiment", "tags", "params", "time"}  # what a header has
 
 
-class InUse(Exception):
-    """Another process writes or sends this journal, or one that has to be sent before it."""
-
-
-class Gone(Exception):
-    """All of this journal was sent."""
+class Damaged(Exception):
+    """A journal, an entry or a file of it cannot be read."""
 
 
 class Journal:
@@ -74,10 +74,8 @@ class Journal:
     def keep(self, source: Path) -> str:
         """Copy a file or folder; its name inside the journal's folder."""
         target = self.place(source.name)
-        if source.is_dir():
-            shutil.copytree(source, files(self.path) / target)
-        else:
-            shutil.copyfile(source, files(self.path) / target)
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, files(self.path) / target)
         return target
 
     def place(self, name: str) -> str:
@@ -87,7 +85,7 @@ class Journal:
         return f"{number}/{name}"
 
     def close(self) -> None:
-        """Let others have the journal."""
+        """Release the lock."""
         fcntl.flock(self._file, fcntl.LOCK_UN)  # processes that the training forked may live on, with the file open
         self._file.close()
 
@@ -100,7 +98,7 @@ class Progress:
         run_id: "" until the run is known or made.
         last_step: epochs up to this one were in the run before this journal.
         offset: bytes.
-        failure: why the last try failed; "" if it did not.
+        failure: why nothing is sent at present, "does not answer (...)"; "" if it is.
     """
 
     run_id: str = ""
@@ -111,10 +109,20 @@ class Progress:
 
     @classmethod
     def of(cls, path: Path) -> "Progress":
-        """The progress noted beside the journal `path`; that of a start if there is none."""
+        """The progress noted beside the journal `path`; that of a start if there is none.
+
+        A damaged one is set aside, and all is sent again, which does no harm.
+        """
+        file = path.with_suffix(".sent")
         try:
-            return cls(**read_json(path.with_suffix(".sent")))
+            return cls(**read_json(file))
         except FileNotFoundError:
+            return cls()
+        except (ValueError, TypeError):
+            with suppress(FileNotFoundError):  # another process was faster
+                place = _aside(path) / file.name
+                file.replace(place)
+                print(f"{file} is damaged and now {place}: its journal is sent again from the start", file=sys.stderr)
             return cls()
 
     def note(self, path: Path) -> None:
@@ -133,86 +141,75 @@ def journals(outbox: Path) -> list[Path]:
 
 
 def header(path: Path) -> Entry:
-    """The first entry of a journal."""
-    with path.open("rb") as file:
-        return json.loads(file.readline())
+    """The first entry of a journal.
+
+    Raises:
+        Damaged: it is none.
+    """
+    entry, _ = next(entries(path, 0), ({}, 0))
+    if not entry.keys() >= HEADER:
+        raise Damaged(f"{path} has no header")
+    return entry
 
 
 def entries(path: Path, offset: int) -> Iterator[tuple[Entry, int]]:
-    """(entry, offset behind it) of every whole entry from `offset` on."""
+    """(entry, offset behind it) of every whole entry from `offset` on; {"kind": "damaged"} for what is no entry."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
-            yield json.loads(line), offset
+            yield _entry(line), offset
+
+
+def joined(told: Iterator[tuple[Entry, int]], most: int) -> Iterator[tuple[Entry, int]]:
+    """Neighbouring rows of metrics as one entry of at most `most` values: what waited for hours is soon sent."""
+    rows: list[Entry] = []
+    size = behind = 0
+    for entry, offset in told:
+        values = entry.get("values")
+        if rows and (values is None or size + len(values) > most):
+            yield {"kind": "metrics", "rows": rows}, behind
+            rows, size = [], 0
+        if values is None:
+            yield entry, offset
+        else:
+            rows.append(entry)
+            size, behind = size + len(values), offset
+    if rows:
+        yield {"kind": "metrics", "rows": rows}, behind
 
 
 def num_waiting(path: Path) -> int:
-    """Entries that are not sent."""
-    return sum(1 for _ in entries(path, Progress.of(path).offset))
-
-
-def concerning(outbox: Path, key: str) -> list[Path]:
-    """Journals about the run that is known by `key`, ours or MLflow's, oldest first."""
-    found = []
-    for path in journals(outbox):
-        try:
-            if key in (header(path)["key"], Progress.of(path).run_id):
-                found.append(path)
-        except FileNotFoundError:  # sent and removed in the meantime
-            continue
-    return found
-
-
-@contextmanager
-def taken(path: Path) -> Iterator[None]:
-    """Hold the lock of a journal.
-
-    Raises:
-        InUse: another process holds it.
-        Gone: there is nothing to hold any more.
-    """
+    """Entries that are not sent; 0 if the journal is gone."""
     try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise Gone(path) from error
-    with file:
-        if not _locked(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
-            raise InUse(f"{path} is in use")
-        if os.fstat(file.fileno()).st_nlink == 0:  # removed between opening and locking
-            raise Gone(path)
-        yield
+        return sum(1 for _ in entries(path, Progress.of(path).offset))
+    except FileNotFoundError:
+        return 0
 
 
 def is_held(path: Path) -> bool:
-    """Whether another process holds the lock of a journal. To ask that disturbs nobody else who asks."""
+    """Whether a process holds the lock of a file. To ask disturbs nobody else who asks."""
     try:
         with path.open("rb") as file:
-            return not _locked(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager
-def sending(outbox: Path, alone: bool) -> Iterator[bool]:
-    """Hold the right to send from an outbox: alone, once nobody else has it, or with others; False if one is alone.
-
-    Who is alone needs no journal's lock, and may send what others still write; all others send under these locks.
-    """
-    outbox.mkdir(parents=True, exist_ok=True)
+def exclusive(outbox: Path) -> Iterator[None]:
+    """Be the only one who sends from an outbox, as soon as nobody else does."""
     descriptor = os.open(outbox, os.O_RDONLY)
     try:
-        yield _locked(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
-
-
-def is_followed(outbox: Path) -> bool:
-    """Whether a process is there that sends what is written, at once."""
-    with sending(outbox, alone=False) as allowed:
-        return not allowed
 
 
 def remove(path: Path) -> None:
@@ -228,18 +225,45 @@ def sweep(outbox: Path) -> None:
             _remove_rest(path)
 
 
+def set_aside(path: Path, entry: Entry, why: str) -> Path:
+    """Keep an entry, and its file, that will not be sent; where it is kept."""
+    place = _aside(path) / path.name
+    if (source := files(path) / entry.get("file", "")) != files(path) and source.exists():
+        target = files(place) / entry["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    with place.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"why": why, "entry": entry}) + "\n")
+    return place
+
+
+def set_all_aside(path: Path) -> Path:
+    """Keep a whole journal that cannot be sent, and all that belongs to it; where it is kept."""
+    folder = _aside(path)
+    for one in (files(path), path.with_suffix(".sent"), path):
+        if one.exists():
+            one.replace(folder / one.name)
+    return folder / path.name
+
+
 def one_line(error: Exception, length: int = 120) -> str:
     """The beginning of what an exception says."""
     text = str(error).strip()
     return text.splitlines()[0][:length] if text else type(error).__name__
 
 
-def _locked(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        return False
-    return True
+def _entry(line: bytes) -> Entry:
+    with suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict) and "kind" in entry:
+            return entry
+    return {"kind": "damaged", "line": str(line)}
+
+
+def _aside(path: Path) -> Path:
+    folder = path.with_name("set-aside")
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _remove_rest(path: Path) -> None:

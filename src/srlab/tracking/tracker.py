@@ -1,9 +1,7 @@
 """MLflow, kept at arm's length: what it is told goes to a journal on disk, and another process sends it from there.
 
 So a call costs a training microseconds, a store that fails costs it nothing, and nothing is lost: see `journal`
-(what lies on disk), `delivery` (how it is sent), `sending` (when). Nothing here imports mlflow.
-
-Many trainings need one `Sender` alone: it sends what their trackers write that are not live.
+(what lies on disk), `delivery` (how it is sent), `sender` (when, and by whom). Nothing here imports mlflow.
 """
 
 import math
@@ -21,19 +19,11 @@ import yaml
 
 from srlab.files import read_json
 from srlab.stage import is_follower
-from srlab.tracking.journal import (
-    LOCAL,
-    Journal,
-    Progress,
-    concerning,
-    files,
-    is_followed,
-    one_line,
-)
-from srlab.tracking.sender import SQLITE, Sender, mention
+from srlab.tracking.journal import LOCAL, PARENT, Journal, Progress, files, one_line
+from srlab.tracking.sender import Sender, is_followed, mention
 
 Row = dict[str, float]
-PARENT = "mlflow.parentRunId"  # the tag by which MLflow knows what run this one is a part of
+SQLITE = "sqlite:///"
 WHY = "srlab.why"  # the tag that says what ended a run early
 
 
@@ -45,18 +35,19 @@ class Tracker:
         artifacts: folder for artifacts where `uri` is a sqlite file; a server decides for itself.
         experiment: name of the MLflow experiment, created if need be.
         outbox: folder in which entries wait until MLflow has them.
-        live: send them at once; otherwise they wait for a `Sender` or `srlab send`.
+        live: see to it that a process sends them at once, with all else in the outbox; otherwise they may wait for
+            `srlab send`.
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str, outbox: str, live: bool) -> None:
         self.uri, self.artifacts, self.experiment = _absolute(uri), Path(artifacts).resolve(), experiment
         self.outbox, self.live = Path(outbox).resolve(), live
-        self._run_id, self._last_stamp, self._silent, self._is_part = "", 0, False, False
+        self._run_id, self._last_stamp, self._is_silent, self._is_part, self._is_warned = "", 0, False, False, False
         self._journal: Journal | None = None
         self._sender: Sender | None = None
 
     def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
-        """Go on with `run_id` if the store knows it, else open a new run with `tags`, `params`, code version.
+        """Continue `run_id` if the store knows it, else open a new run with `tags`, `params`, code version.
 
         The tag `mlflow.parentRunId` puts it below another run, and may be that tracker's `run_id` or `known_id()`.
         Of the processes that train one model on several devices, only the first tells MLflow anything.
@@ -76,26 +67,16 @@ class Tracker:
             self._run_id = Progress.of(self._journal.path).run_id or self._run_id
         return self._run_id
 
-    def known_id(self, sender: "Sender | None" = None) -> str:
-        """`run_id`, after MLflow had time to answer: an id of its own wherever there is a store that answers.
-
-        Args:
-            sender: who sends what this tracker writes, if it is not live.
-        """
-
-        def answered() -> bool:  # a sqlite store that fails is busy
-            progress = Progress.of(path)
-            return progress.run_id != "" or (progress.failure != "" and not self.uri.startswith(SQLITE))
-
-        sender = sender or self._sender
-        if self._journal and sender:
-            path = self._journal.path
-            sender.wait([path], answered)
+    def known_id(self) -> str:
+        """`run_id`, after MLflow had time to answer: its own id, wherever there is a store that answers."""
+        if self._journal and self._sender:
+            self._sender.wait([self._journal.path], lambda path: Progress.of(path).run_id != "")
         return self.run_id
 
     def metrics(self, row: Row, step: int) -> None:
         """Log one epoch's metrics; a step that the run has from before a kill is skipped when they are sent."""
         self._tell("metrics", step=step, values=_floats(row))
+        self._warn()
 
     def scores(self, row: Row) -> None:
         """Log figures of no epoch, also to a training's run after its last epoch: there they replace earlier ones."""
@@ -150,7 +131,7 @@ class Tracker:
             status, why = getattr(error, "mlflow_status", "FAILED"), one_line(error, 250)
             raise
         finally:
-            self._silent = False  # the disk may have room for one more entry
+            self._is_silent = False  # the disk may have room for one more entry
             if why:
                 self.tags({WHY: why})
             self._tell("end", status=status)
@@ -161,7 +142,6 @@ class Tracker:
             "kind": "start",
             "name": name,
             "key": self._run_id,
-            "after": [path.name for path in concerning(self.outbox, self._run_id)],  # is sent before this journal
             "uri": self.uri,
             "artifacts": str(self.artifacts),
             "experiment": self.experiment,
@@ -182,14 +162,14 @@ class Tracker:
         journal.append({"kind": kind, "time": self._stamp(), **entry})
 
     def _try(self, call: Callable[[Journal], None]) -> None:
-        if self._journal and not self._silent:
+        if self._journal and not self._is_silent:
             try:
                 call(self._journal)
             except OSError as error:
                 self._stop(error)
 
     def _stop(self, error: OSError) -> None:
-        self._silent = True
+        self._is_silent = True
         text = f"MLflow is told no more of this run, since it cannot be noted in {self.outbox}: {error}"
         print(text, file=sys.stderr)
 
@@ -198,17 +178,27 @@ class Tracker:
         self._last_stamp = max(self._last_stamp + 1, int(time.time() * 1000))
         return self._last_stamp
 
+    def _warn(self) -> None:
+        """Say once, while the training runs, that MLflow takes nothing."""
+        if self._journal and self._sender and not self._is_warned:
+            failure = Progress.of(self._journal.path).failure
+            if failure:
+                print(f"{failure}: what it is told waits in {self.outbox}", file=sys.stderr)
+            self._is_warned = failure != ""
+
     def _close(self) -> None:
-        """Let others have the journal, wait for our own sender, and say what had to be left."""
         if self._journal is None:
             return
         self._run_id, path = self.run_id, self._journal.path
         self._journal.close()
         self._journal = None
         if self._sender:
-            self._sender.close([path])
+            try:
+                self._sender.close()
+            except OSError as error:
+                self._stop(error)
         elif not (self._is_part or is_followed(self.outbox)):  # whoever has the parent says it once
-            mention([path], "is told nothing now")
+            mention([path], f"MLflow at {self.uri} is told nothing now")
 
 
 def remembered_run(folder: Path) -> str:

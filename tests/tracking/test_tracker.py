@@ -1,9 +1,10 @@
 """MLflow holds what a training tells it, and never stands in its way.
 
-Most trackers here are not live: what they noted is sent in this process, which has mlflow imported. See test_sending.py
+Most trackers here are not live: what they noted is sent in this process, which has mlflow imported. See test_sender.py
 for those that are.
 """
 
+import fcntl
 import json
 import re
 import resource
@@ -19,9 +20,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from srlab.tracking.delivery import deliver
-from srlab.tracking.journal import concerning, journals, num_waiting, sending
-from srlab.tracking.tracker import Tracker, code_tags, dvc_md5
+from srlab.tracking.journal import journals
+from srlab.tracking.sender import LOG, Outbox
+from srlab.tracking.tracker import Tracker, dvc_md5
 
 EXPERIMENT = "srlab"
 
@@ -49,12 +50,16 @@ def tracker(make: Callable[[], Tracker]) -> Tracker:
     return make().start("espcn", {"srlab.method": "espcn"}, {"lr": 0.1})
 
 
+def delivered(tracker: Tracker) -> str:
+    """Send what trackers noted that are gone; MLflow's id of the newest run."""
+    return Outbox(tracker.outbox).round()[-1].run_id
+
+
 def sent(tracker: Tracker) -> str:
     """Close a tracker and send what it noted; MLflow's id of the run."""
     with tracker.closing():
         pass
-    *_, newest = concerning(tracker.outbox, tracker.run_id)
-    return deliver(newest)
+    return delivered(tracker)
 
 
 def steps(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
@@ -65,36 +70,18 @@ def downloaded(client: MlflowClient, run_id: str, path: str) -> Path:
     return Path(client.download_artifacts(run_id, path))
 
 
-def test_a_run_has_its_name_tags_and_params(tracker: Tracker, client: MlflowClient) -> None:
-    run = client.get_run(sent(tracker))
+def test_a_run_has_its_name_tags_params_and_commit(
+    make: Callable[[], Tracker], client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@espcn")
+    params = {f"number{index}": index for index in range(230)}  # more than MLflow takes in one call
+    run = client.get_run(sent(make().start("espcn", {"srlab.method": "espcn"}, params)))
     assert run.info.run_name == "espcn"
-    assert run.data.params == {"lr": "0.1"}
-    assert run.data.tags["srlab.method"] == "espcn"
-
-
-def test_more_params_than_mlflow_takes_in_one_call_arrive(make: Callable[[], Tracker], client: MlflowClient) -> None:
-    params = {f"number{index}": index for index in range(230)}
-    run = client.get_run(sent(make().start("many", {}, params)))
     assert run.data.params == {key: str(value) for key, value in params.items()}
-
-
-def test_a_run_knows_the_commit_it_was_made_from(tracker: Tracker, client: MlflowClient) -> None:
+    assert (run.data.tags["srlab.method"], run.data.tags["dvc.stage"]) == ("espcn", "train@espcn")
     here = Path(__file__).parent
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=here, check=False)
-    if commit.returncode:
-        pytest.skip("this is no Git repository")
-    assert client.get_run(sent(tracker)).data.tags["mlflow.source.git.commit"] == commit.stdout.strip()
-
-
-def test_the_dvc_stage_is_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_STAGE", "train@espcn")
-    assert code_tags()["dvc.stage"] == "train@espcn"
-
-
-def test_metrics_make_curves(tracker: Tracker, client: MlflowClient) -> None:
-    for epoch in range(3):
-        tracker.metrics({"val/psnr": 28.0 + epoch, "lr": 0.1}, epoch)
-    assert steps(client, sent(tracker), "val/psnr") == [(0, 28.0), (1, 29.0), (2, 30.0)]
+    assert run.data.tags.get("mlflow.source.git.commit", "") == commit.stdout.strip()  # "" where Git is not
 
 
 @pytest.mark.parametrize("remembered", ["by its key", "by its id"])
@@ -130,7 +117,7 @@ def test_test_scores_join_the_run_of_the_training(
     for epoch in range(3):
         tracker.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
     run_id = sent(tracker)
-    for score in (27.0, 27.5):  # evaluated, and evaluated anew
+    for score in (27.0, 27.5):  # evaluated twice
         evaluation = make().start("espcn", {}, {"scale": 4}, run_id)
         evaluation.scores({"Set5/psnr": score})
         assert sent(evaluation) == run_id
@@ -164,25 +151,12 @@ def test_a_deleted_run_is_not_revived(tracker: Tracker, make: Callable[[], Track
     assert sent(make().start("espcn", {}, {}, run_id)) != run_id
 
 
-def test_a_table_keeps_its_rows(tracker: Tracker, client: MlflowClient) -> None:
-    rows = [{"method": "ESPCN", "psnr": 28.5}, {"method": "Bicubic", "psnr": 27.25}]
-    tracker.table(rows, "comparison.json")
-    content = yaml.safe_load(downloaded(client, sent(tracker), "comparison.json").read_text())
-    assert [dict(zip(content["columns"], row, strict=True)) for row in content["data"]] == rows
-
-
-def test_a_table_of_the_same_name_is_replaced(tracker: Tracker, client: MlflowClient) -> None:
-    for psnr in (28.5, 28.75):
-        tracker.table([{"method": "ESPCN", "psnr": psnr}], "comparison.json")
-    content = yaml.safe_load(downloaded(client, sent(tracker), "comparison.json").read_text())
-    assert content == {"columns": ["method", "psnr"], "data": [["ESPCN", 28.75]]}
-
-
-@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
-def test_a_figure_that_is_not_finite_is_a_gap_in_a_table(tracker: Tracker, client: MlflowClient, figure: float) -> None:
-    tracker.table([{"psnr": figure}], "comparison.json")
+def test_the_last_table_of_a_name_counts(tracker: Tracker, client: MlflowClient) -> None:
+    tracker.table([{"method": "ESPCN", "psnr": 28.5}], "comparison.json")
+    tracker.table([{"method": "ESPCN", "psnr": 28.75}, {"method": "A+", "psnr": float("inf")}], "comparison.json")
     text = downloaded(client, sent(tracker), "comparison.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail)["data"] == [[None]]
+    content = json.loads(text, parse_constant=pytest.fail)  # a figure that is not finite is no JSON
+    assert content == {"columns": ["method", "psnr"], "data": [["ESPCN", 28.75], ["A+", None]]}
 
 
 def test_tables_and_images_are_marked_and_named_as_mlflow_does_it(tracker: Tracker, client: MlflowClient) -> None:
@@ -204,7 +178,9 @@ def test_tables_and_images_are_marked_and_named_as_mlflow_does_it(tracker: Track
     assert marks(ours.info.run_id) == marks(theirs.info.run_id)
 
 
-def test_files_and_folders_become_artifacts(tracker: Tracker, client: MlflowClient, tmp_path: Path) -> None:
+def test_files_and_folders_become_artifacts(
+    tracker: Tracker, client: MlflowClient, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/one.txt").write_text("1")
     tracker.artifact(tmp_path / "pictures", "figures")
@@ -213,12 +189,7 @@ def test_files_and_folders_become_artifacts(tracker: Tracker, client: MlflowClie
     run_id = sent(tracker)
     assert downloaded(client, run_id, "figures/one.txt").read_text() == "1"
     assert downloaded(client, run_id, "one.txt").read_text() == "1"
-
-
-def test_artifacts_lie_in_the_folder_that_was_asked_for(tracker: Tracker, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "here.txt").write_text("1")
-    tracker.artifact(tmp_path / "here.txt", "")
-    assert len(list((folder / "artifacts").rglob(f"{sent(tracker)}/**/here.txt"))) == 1
+    assert len(list((folder / "artifacts").rglob(f"{run_id}/**/one.txt"))) == 2  # in the folder that was asked for
 
 
 def test_the_data_set_is_an_input_with_the_md5_of_dvc(
@@ -260,26 +231,6 @@ def test_the_description_links_to_the_newest_pipeline_runs(
     assert "never trained" not in text
 
 
-@pytest.mark.parametrize(
-    ("failure", "status"), [(None, "FINISHED"), (ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
-)
-def test_a_run_ends_as_its_block_does(
-    tracker: Tracker, client: MlflowClient, failure: type[BaseException] | None, status: str
-) -> None:
-    def block() -> None:
-        with tracker.closing():
-            if failure:
-                raise failure
-
-    if failure:
-        with pytest.raises(failure):
-            block()
-    else:
-        block()
-    (journal,) = concerning(tracker.outbox, tracker.run_id)
-    assert client.get_run(deliver(journal)).info.status == status
-
-
 class Pruned(Exception):
     mlflow_status = "KILLED"
 
@@ -287,65 +238,44 @@ class Pruned(Exception):
 @pytest.mark.parametrize(
     ("error", "status", "why"),
     [
+        (None, "FINISHED", None),
         (ValueError("no such key\nand more"), "FAILED", "no such key"),
         (ValueError("a" * 300), "FAILED", "a" * 250),
         (Pruned(), "KILLED", "Pruned"),
-        (None, "FINISHED", None),
+        (KeyboardInterrupt(), "KILLED", None),
     ],
 )
-def test_a_run_says_why_it_ended(
-    tracker: Tracker, client: MlflowClient, error: Exception | None, status: str, why: str | None
+def test_a_run_ends_as_its_block_does_and_says_why(
+    tracker: Tracker, client: MlflowClient, error: BaseException | None, status: str, why: str | None
 ) -> None:
-    with suppress(ValueError, Pruned), tracker.closing():
+    with suppress(ValueError, Pruned, KeyboardInterrupt), tracker.closing():
         if error:
             raise error
-    (journal,) = concerning(tracker.outbox, tracker.run_id)
-    run = client.get_run(deliver(journal))
+    run = client.get_run(delivered(tracker))
     assert (run.info.status, run.data.tags.get("srlab.why")) == (status, why)
 
 
-def test_a_run_below_another_is_a_child_of_it(make: Callable[[], Tracker], client: MlflowClient) -> None:
-    """By the filter with which MLflow's pages ask for them."""
-    parent = make().start("sweep", {}, {})
-    nested = make().start("trial", {"mlflow.parentRunId": parent.run_id}, {})
-    parent_id = sent(parent)
-    child_id = sent(nested)
-    experiments = [client.get_run(parent_id).info.experiment_id]
-    found = client.search_runs(experiments, f"tags.mlflow.parentRunId = '{parent_id}'")
-    assert [run.info.run_id for run in found] == [child_id]
-
-
-def test_a_run_without_an_end_was_killed(make: Callable[[], Tracker], client: MlflowClient) -> None:
-    tracker = make().start("espcn", {}, {})
-    (journal,) = concerning(tracker.outbox, tracker.run_id)
-    del tracker
-    assert client.get_run(deliver(journal)).info.status == "KILLED"
-
-
-def test_who_is_not_live_says_where_the_entries_wait(tracker: Tracker, capfd: pytest.CaptureFixture[str]) -> None:
-    tracker.metrics({"lr": 0.1}, 0)
-    (journal,) = concerning(tracker.outbox, tracker.run_id)
-    with tracker.closing():
-        pass
-    assert capfd.readouterr().err == (
-        f"MLflow at {tracker.uri} is told nothing now: 3 entries wait in {journal}, `srlab send` brings them there\n"
-    )
-    assert num_waiting(journal) == 3  # its start, the metrics, its end
-
-
-def test_who_is_not_live_has_nothing_to_say_while_another_process_sends(
-    tracker: Tracker, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_who_is_not_live_says_where_the_entries_wait_unless_another_process_sends_them(
+    tracker: Tracker, capfd: pytest.CaptureFixture[str], is_followed: bool
 ) -> None:
-    with sending(tracker.outbox, alone=True), tracker.closing():
-        pass
-    assert capfd.readouterr().err == ""
+    tracker.metrics({"lr": 0.1}, 0)
+    (journal,) = journals(tracker.outbox)
+    with (tracker.outbox / LOG).open("w") as log:
+        if is_followed:
+            fcntl.flock(log, fcntl.LOCK_EX)
+        with tracker.closing():
+            pass
+    line = f"MLflow at {tracker.uri} is told nothing now: 3 entries wait in {journal}, `srlab send` sends them\n"
+    assert capfd.readouterr().err == ("" if is_followed else line)
+    delivered(tracker)
 
 
 def test_a_full_disk_is_mentioned_once_and_does_not_raise(
     tracker: Tracker, client: MlflowClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     tracker.metrics({"val/psnr": 28.0}, 0)
-    (journal,) = concerning(tracker.outbox, tracker.run_id)
+    (journal,) = journals(tracker.outbox)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + 20, before[1]))  # less than an entry takes
     try:
@@ -357,7 +287,7 @@ def test_a_full_disk_is_mentioned_once_and_does_not_raise(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"MLflow is told no more of this run, since it cannot be noted in {tracker.outbox}: ")
-    run_id = sent(tracker)  # the half entry does not spoil the others
+    run_id = sent(tracker)  # the half entry does not damage the others
     assert steps(client, run_id, "val/psnr") == [(0, 28.0)]
     assert client.get_run(run_id).info.status == "FINISHED"
 
