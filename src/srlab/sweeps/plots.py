@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib
 from matplotlib import pyplot
-from optuna.exceptions import ExperimentalWarning
 from optuna.importance import MeanDecreaseImpurityImportanceEvaluator
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -64,7 +63,7 @@ def _value(index: int, trial: FrozenTrial) -> float:
 def _save(plot: Any, file: Path) -> Path:
     matplotlib.use("agg")  # no window
     with matplotlib.rc_context(), warnings.catch_warnings():  # Optuna changes the style of all later figures
-        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore")  # that these plots are experimental; that an axis has a single value
         figure = plot().figure
     figure.set_size_inches(9, 5)
     figure.savefig(file, bbox_inches="tight", dpi=150)
