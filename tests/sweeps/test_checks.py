@@ -14,9 +14,9 @@ from srlab.sweeps.checks import upstream
     [
         (["models.espcn.lrr=1,2"], "Could not override 'models.espcn.lrr'"),
         (["model=espcn,nonsense"], "nonsense"),
-        (["models.espcn.lr=choice(a, b)"], "espcn.lr: a is a word, and its value now, 0.001, a number"),
-        (["models.espcn.batch_size=interval(1, 8)"], "a whole number; write int(interval(1, 8))"),
-        (["models.espcn.batch_size=choice(4, 8.5)"], "8.5 is a number, and its value now, 4, a whole number"),
+        (["models.espcn.lr=choice(a, b)"], "espcn.lr: a is of type str, and its value now, 0.001, of type float"),
+        (["models.espcn.batch_size=interval(1, 8)"], "of type int; write int(interval(1, 8))"),
+        (["models.espcn.batch_size=choice(4, 8.5)"], "8.5 is of type float, and its value now, 4, of type int"),
         (["models.espcn.schedule=cosine,plateau,nonsense"], "nonsense"),
         (["models.srcnn.lr=1e-3,1e-4"], "models.srcnn.lr changes nothing in the training of espcn"),
         (["trainer.checkpoint_minutes=1,2"], "trainer.checkpoint_minutes changes nothing in the training of espcn"),

@@ -52,7 +52,7 @@ def test_a_list_is_a_choice() -> None:
         ("tag(lin, interval(0, 1))", "there is no tag lin, only log"),
         ("choice()", "empty choice is not legal"),
         ("choice(1, [2])", "[2] is no number"),
-        ("choice(1, 1)", "stands there twice"),
+        ("choice(1, 1)", "is there twice"),
         ("glob(*)", "write choice(...), range(...) or interval(...)"),
         ("log(1, 2)", "Unknown function 'log'"),
         ("0.001", "0.001 is one value"),

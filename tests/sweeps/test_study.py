@@ -114,6 +114,18 @@ def test_what_was_being_tried_is_tried_first(tmp_path: Path) -> None:
     assert again.ask() is None
 
 
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_trial_without_values_gets_those_it_would_have_had(tmp_path: Path, sampler: str) -> None:
+    """A process that was killed between two of its writes leaves such a trial."""
+    space = {"lr": "1e-3,1e-4", "size": "choice(4, 8, 16)"} if sampler == "grid" else SPACE
+    expected = opened(tmp_path / "whole", sampler, 6, space).ask()
+    study = opened(tmp_path / "killed", sampler, 6, space)
+    if sampler == "grid":
+        study.optuna.enqueue_trial({"lr": 1e-3, "size": 4})
+    study.optuna.ask()
+    assert opened(tmp_path / "killed", sampler, 6, space).ask() == expected
+
+
 def test_a_grid_is_asked_in_order_and_once(tmp_path: Path) -> None:
     space = {"a": "x,y", "b": "range(0, 3)"}
     points = [(a, b) for a in "xy" for b in range(3)]

@@ -27,7 +27,7 @@ class Board:
         self.tracker, self.study, self.name = tracker, study, name
 
     def update(self) -> None:
-        """After each trial: the table, and how good the best is by now."""
+        """After each trial: the table of all, and the best value so far."""
         rows, best = self.study.rows(), self.study.best()
         states = [row["state"] for row in rows]
         counts = {f"trials/{state}": float(states.count(state)) for state in ("complete", "pruned", "failed")}

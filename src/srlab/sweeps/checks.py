@@ -76,7 +76,7 @@ def _overlap(key: list[str], pattern: list[str]) -> bool:
 
 
 def check_types(parameters: list[Parameter], now: DictConfig) -> None:
-    """Refuse a key twice, and values of another kind than those of `now`, the config without the parameters.
+    """Refuse a key twice, and values of another type than those of `now`, the config without the parameters.
 
     Args:
         parameters: without the config groups.
@@ -99,13 +99,9 @@ def _check_type(parameter: Parameter, now: Value | DictConfig) -> None:
         if not (now is None or type(value) is type(now) or (isinstance(now, float) and is_number)):
             cure = f"; write int({parameter.text})" if isinstance(parameter.distribution, FloatDistribution) else ""
             raise SrlabError(
-                f"sweep over {parameter.key}: {override_text(value)} is a {_kind(value)}, and its value now, "
-                f"{override_text(now)}, a {_kind(now)}{cure}"
+                f"sweep over {parameter.key}: {override_text(value)} is of type {type(value).__name__}, and its value "
+                f"now, {override_text(now)}, of type {type(now).__name__}{cure}"
             )
-
-
-def _kind(value: Value) -> str:
-    return {str: "word", int: "whole number", float: "number", bool: "yes or no"}.get(type(value), "null")
 
 
 def structures(groups: list[Parameter]) -> Iterable[Values]:

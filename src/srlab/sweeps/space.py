@@ -29,7 +29,7 @@ from srlab.errors import SrlabError
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # of each key of a space
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)  # a word that Hydra needs no quotes for
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)  # a string that Hydra needs no quotes for
 TRIED_OF_A_RANGE = 1000  # points above which a grid is taken for a mistake
 
 
@@ -175,12 +175,12 @@ def _choices(key: str, values: list[Any]) -> CategoricalDistribution:
     for value in values:
         plain = value.text if isinstance(value, QuotedString) else value
         if not isinstance(plain, str | int | float | bool | None):
-            raise ValueError(f"{value} is no number, word, true, false or null")
+            raise ValueError(f"{value} is no number, string, true, false or null")
         found.append(plain)
     if not found:
         raise ValueError("it is empty")
     if len({(type(value), value) for value in found}) < len(found):
-        raise ValueError("a choice stands there twice")
+        raise ValueError("a choice is there twice")
     return CategoricalDistribution(found)
 
 

@@ -1,4 +1,4 @@
-"""What a sweep knows of its trials: a study of Optuna's, and trials.json beside it for everybody else."""
+"""What a sweep knows of its trials: a study of Optuna's, and sweep.json beside it for everybody else."""
 
 import fcntl
 import math
@@ -55,10 +55,13 @@ class Study:
         self.objectives: dict[str, str] = {str(name): what for name, what in settings.objectives.items()}
         self._make_sampler = instantiate(settings.sampler.make)
         self._is_grid: bool = settings.sampler.exhaustive
-        points = grid(parameters)[: settings.num_trials] if self._is_grid else []
-        if settings.num_trials is None and not self._is_grid:
+        points: list[Values] = []
+        self.num_trials: int = settings.num_trials or 0
+        if self._is_grid:
+            points = grid(parameters)[: settings.num_trials]
+            self.num_trials = len(points)
+        elif settings.num_trials is None:
             raise SrlabError("this sampler has no end: set sweep.num_trials")
-        self.num_trials: int = len(points) if self._is_grid else settings.num_trials
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self.optuna = optuna.create_study(
@@ -98,8 +101,9 @@ class Study:
         A new one is drawn with a seed of its own, so that a resumed sweep does not repeat itself.
         """
         if self._left:
-            trial = self._left.pop(0)
-            return Asked(trial.number, trial._trial_id, dict(trial.params))
+            left = self._left.pop(0)
+            self.optuna.sampler = self._make_sampler(seed=self._seed + left.number)
+            return self._asked(optuna.Trial(self.optuna, left._trial_id))
         trials = self.trials()
         num_waiting = sum(trial.state == TrialState.WAITING for trial in trials)
         num_begun = len(trials) - num_waiting
@@ -109,11 +113,15 @@ class Study:
         if self._points and not num_waiting:
             self.optuna.enqueue_trial(self._points.popleft())
         self.optuna.sampler = self._make_sampler(seed=self._seed + num_begun)
-        asked = self.optuna.ask({one.key: one.distribution for one in self.parameters})
-        return Asked(asked.number, asked._trial_id, {one.key: asked.params[one.key] for one in self.parameters})
+        return self._asked(self.optuna.ask())
+
+    def _asked(self, trial: optuna.Trial) -> Asked:
+        """With the values that the trial has, and those that its process was killed before it drew."""
+        values = {one.key: trial._suggest(one.key, one.distribution) for one in self.parameters}
+        return Asked(trial.number, trial._trial_id, values)
 
     def tell(self, number: int, result: Result, seconds: float) -> Result:
-        """How a trial ended, of which the first word counts; `result`, failed if an objective is no finite number."""
+        """Note how a trial ended, once; `result`, or a failure if an objective is no finite number."""
         trial = self.trials()[number]
         if trial.state in OVER:
             return result
