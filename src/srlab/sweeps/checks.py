@@ -18,16 +18,8 @@ from srlab.sweeps.space import Parameter, Value, Values, override_text
 from srlab.training.resume import OF_THE_MACHINE
 
 Compose = Callable[[list[str]], DictConfig]  # overrides -> config of a training
-PARTS = (
-    "model",
-    "data",
-    "schedule",
-    "recipe",
-    "trainer",
-    "seed",
-    "num_threads",
-    "kernels",
-)  # of the config, that a training reads
+# Keys of the config that a training reads.
+TRAINING = ("model", "data", "schedule", "recipe", "trainer", "seed", "num_threads", "kernels")
 ALLOWED_THOUGH_UPSTREAM = {"seed"}  # a training draws from it, whatever the data drew
 
 
@@ -51,7 +43,7 @@ def upstream(dvc_yaml: Path) -> dict[str, list[str]]:
     fills in, as in "datasets.${key}.role": its beginning counts.
     """
     found: dict[str, list[str]] = {}
-    for name, stage in yaml.safe_load(dvc_yaml.read_text())["stages"].items():
+    for name, stage in yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"].items():
         body = stage.get("do", stage)
         outs = [out for out in body.get("outs", []) if isinstance(out, str)]
         if any(out.startswith(("data/", "reports/data/")) for out in outs):
@@ -66,24 +58,28 @@ def refuse_upstream(keys: dict[str, str], dvc_yaml: Path) -> None:
     Raises:
         SrlabError: naming the stages, and the line that makes the data, too.
     """
-    for key, text in keys.items():
-        for pattern, stages in upstream(dvc_yaml).items():
+    for pattern, stages in upstream(dvc_yaml).items():
+        for key, text in keys.items():
             if key not in ALLOWED_THOUGH_UPSTREAM and _overlap(key.split("."), pattern.split(".")):
                 values = text.removeprefix("choice(").removesuffix(")") if text.startswith("choice(") else text
                 queue = "--queue " if "," in values or "(" in values else ""
                 start = " and then: dvc queue start" if queue else ""
                 raise SrlabError(
-                    f"{key} is a number of the data (stage {', '.join(stages)}), which a training does not make anew: "
+                    f"{key} is a setting of the data (stage {', '.join(stages)}), which a sweep does not make again: "
                     f"run dvc exp run {queue}-S '{key}={values.replace(', ', ',')}'{start}"
                 )
 
 
-def check(parameters: list[Parameter], bases: list[tuple[Values, DictConfig]], groups: set[str]) -> None:
-    """Refuse parameters that have values of another type, or change nothing.
+def _overlap(key: list[str], pattern: list[str]) -> bool:
+    """Whether one is the other or a part of it; what DVC fills in matches anything."""
+    return all(a == b or b.startswith("${") for a, b in zip(key, pattern, strict=False))
+
+
+def check_types(parameters: list[Parameter], now: DictConfig) -> None:
+    """Refuse a key twice, and values of another type than those of `now`, the config without the parameters.
 
     Args:
-        bases: for each structure, the config with the first value of every parameter.
-        groups: the keys among the parameters that are config groups.
+        parameters: without the config groups.
 
     Raises:
         SrlabError: naming the parameter.
@@ -91,63 +87,8 @@ def check(parameters: list[Parameter], bases: list[tuple[Values, DictConfig]], g
     keys = [one.key for one in parameters]
     if doubled := {key for key in keys if keys.count(key) > 1}:
         raise SrlabError(f"{', '.join(sorted(doubled))} is swept over twice")
-    for one in (one for one in parameters if one.key not in groups):
-        per_value = [
-            [str(training_numbers(varied(base, {one.key: value}))) for _, base in bases] for value in one.examples[:2]
-        ]
-        if len(per_value) > 1 and per_value[0] == per_value[1]:
-            models = ", ".join(dict.fromkeys(str(base.model.name) for _, base in bases))
-            raise SrlabError(f"{one.key} changes nothing in the training of {models}: leave it out of the sweep")
-
-
-def varied(base: DictConfig, values: Values) -> DictConfig:
-    """A copy of a config with other values; composing it anew takes ten times as long."""
-    cfg = copy.deepcopy(base)
-    for key, value in values.items():
-        OmegaConf.update(cfg, key.lstrip("+"), value)
-    return cfg
-
-
-def check_types(parameters: list[Parameter], groups: set[str], now: DictConfig) -> None:
-    """Refuse values of another kind than those of `now`, the config without the parameters.
-
-    Raises:
-        SrlabError: naming the parameter.
-    """
-    for one in (one for one in parameters if one.key not in groups):
+    for one in parameters:
         _check_type(one, OmegaConf.select(now, one.key.lstrip("+")))
-
-
-def structures(parameters: list[Parameter], groups: set[str]) -> Iterable[Values]:
-    """Every combination of the parameters that are config groups; one empty one where none is."""
-    chosen = [one for one in parameters if one.key in groups]
-    for values in product(*(one.examples for one in chosen)):
-        yield dict(zip([one.key for one in chosen], values, strict=True))
-
-
-def corners(parameters: list[Parameter], groups: set[str]) -> Iterable[Values]:
-    """Points in which every choice, and both ends of every interval, come up once; without the config groups."""
-    free = [one for one in parameters if one.key not in groups]
-    for index in range(max((len(one.examples) for one in free), default=1)):
-        yield {one.key: one.examples[index % len(one.examples)] for one in free}
-
-
-def training_numbers(cfg: DictConfig) -> dict[str, Any]:
-    """The numbers of a config that the result of a training depends on.
-
-    Raises:
-        SrlabError: a choice in it does not exist.
-    """
-    try:
-        flat = {f"{part}.{key}".rstrip("."): value for part in PARTS for key, value in _flat(cfg, part).items()}
-        return {key: value for key, value in flat.items() if key.rpartition(".")[2] not in OF_THE_MACHINE}
-    except OmegaConfBaseException as error:
-        raise SrlabError(" ".join(line.strip() for line in str(error).splitlines()[:2])) from error
-
-
-def _flat(cfg: DictConfig, part: str) -> dict[str, Any]:
-    node = cfg[part]
-    return flat(node) if isinstance(node, DictConfig) else {"": node}
 
 
 def _check_type(parameter: Parameter, now: Value | DictConfig) -> None:
@@ -158,15 +99,56 @@ def _check_type(parameter: Parameter, now: Value | DictConfig) -> None:
         if not (now is None or type(value) is type(now) or (isinstance(now, float) and is_number)):
             cure = f"; write int({parameter.text})" if isinstance(parameter.distribution, FloatDistribution) else ""
             raise SrlabError(
-                f"sweep over {parameter.key}: {override_text(value)} is a {_kind(value)}, and its value now, "
-                f"{override_text(now)}, a {_kind(now)}{cure}"
+                f"sweep over {parameter.key}: {override_text(value)} is of type {type(value).__name__}, and its value "
+                f"now, {override_text(now)}, of type {type(now).__name__}{cure}"
             )
 
 
-def _kind(value: Value) -> str:
-    return {str: "word", int: "whole number", float: "number", bool: "yes or no"}.get(type(value), "null")
+def structures(groups: list[Parameter]) -> Iterable[Values]:
+    """Every combination of the parameters that are config groups; one empty one where none is."""
+    for values in product(*(one.examples for one in groups)):
+        yield dict(zip([one.key for one in groups], values, strict=True))
 
 
-def _overlap(key: list[str], pattern: list[str]) -> bool:
-    """Whether one is the other or a part of it; what DVC fills in matches anything."""
-    return all(a == b or b.startswith("${") for a, b in zip(key, pattern, strict=False))
+def check_effects(parameters: list[Parameter], bases: list[DictConfig]) -> None:
+    """Refuse parameters whose values change no training, or choose something that does not exist.
+
+    Args:
+        parameters: without the config groups.
+        bases: for each structure, the config with the first value of every parameter.
+
+    Raises:
+        SrlabError: naming the parameter.
+    """
+    for one in parameters:
+        first, *others = [
+            [training_settings(_varied(base, one.key, value)) for base in bases] for value in one.examples
+        ]
+        if others and all(other == first for other in others):
+            models = ", ".join(dict.fromkeys(str(base.model.name) for base in bases))
+            raise SrlabError(f"{one.key} changes nothing in the training of {models}: leave it out of the sweep")
+
+
+def _varied(base: DictConfig, key: str, value: Value) -> DictConfig:
+    """A copy of a config with another value; to compose it again takes ten times as long."""
+    cfg = copy.deepcopy(base)
+    OmegaConf.update(cfg, key.lstrip("+"), value)
+    return cfg
+
+
+def training_settings(cfg: DictConfig) -> dict[str, Any]:
+    """The settings of a config that the result of a training depends on, by dotted key.
+
+    Raises:
+        SrlabError: a choice in it does not exist.
+    """
+    found: dict[str, Any] = {}
+    try:
+        for part in TRAINING:
+            if isinstance(node := cfg[part], DictConfig):
+                found |= {f"{part}.{key}": value for key, value in flat(node).items()}
+            else:
+                found[part] = node
+    except OmegaConfBaseException as error:
+        raise SrlabError(" ".join(line.strip() for line in str(error).splitlines()[:2])) from error
+    return {key: value for key, value in found.items() if key.rpartition(".")[2] not in OF_THE_MACHINE}

@@ -2,7 +2,7 @@
 
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
-from srlab.sweeps.launchers import Result
+from srlab.sweeps.jobs import Result
 from srlab.sweeps.space import Values, describe, overrides
 from srlab.sweeps.study import Asked, Study
 

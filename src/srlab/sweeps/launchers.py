@@ -10,140 +10,173 @@ import os
 import re
 import socket
 import threading
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TextIO
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
-from hydra.core.utils import run_job, setup_globals
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from srlab.errors import SrlabError
+from srlab.sweeps.jobs import Job, Result
 from srlab.training.threads import PORTABLE
 
-
-@dataclass(frozen=True)
-class Result:
-    """How a trial ended: `outcome` of a finished one, else `why`; state is complete, pruned or failed."""
-
-    state: str
-    outcome: dict[str, Any] | None
-    why: str
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # Hydra's default: one after the other
 
 
-@dataclass(frozen=True)
-class Hydra:
-    """What Hydra gives a sweeper, to run jobs with."""
+class Launcher:
+    """One trial after the other, in this process, whose imports all of them share. Other launchers derive from it."""
 
-    context: HydraContext
-    config: DictConfig
-    task: TaskFunction
+    n_jobs = 1  # trials at a time
 
-
-Job = Callable[[], Result]
-
-
-def job(hydra: Hydra, number: int, words: list[str]) -> Job:
-    """A trial, to be called here or, pickled, elsewhere.
-
-    Args:
-        words: all overrides.
-    """
-    return partial(_run, hydra, number, words, Singleton.get_state(), str(Path.cwd()))
-
-
-def _run(hydra: Hydra, number: int, words: list[str], state: Any, folder: str) -> Result:
-    from srlab.training.resume import Ended
-
-    os.chdir(folder)
-    setup_globals()
-    Singleton.set_state(state)
-    config = hydra.context.config_loader.load_sweep_config(hydra.config, words)
-    with open_dict(config):
-        config.hydra.job.id = config.hydra.job.num = number
-    HydraConfig.instance().set_config(config)
-    done = run_job(
-        hydra_context=hydra.context,
-        task_function=hydra.task,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        configure_logging=False,
-    )
-    error = done._return_value
-    if isinstance(error, Ended):
-        return Result("pruned", None, str(error))
-    if not isinstance(error, BaseException):
-        return Result("complete", error, "")
-    output = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir))
-    file = output / "error.txt"
-    file.write_text("".join(traceback.format_exception(error)))
-    text = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
-    return Result("failed", None, text if isinstance(error, SrlabError) else f"{text[:200]} ({file})")
-
-
-class Sequential:
-    """One after the other, in this process, whose imports all of them share."""
-
-    n_jobs = 1
+    def warm_up(self) -> None:
+        """Begin what takes long and needs no search space."""
 
     def open(self, folder: Path) -> None:
-        pass
+        """Get ready for trials; `folder` is that of all sweeps.
+
+        Raises:
+            SrlabError: something that it needs is missing.
+        """
 
     def run(self, trial: Job) -> Result:
+        """Run a trial and wait for it; called by as many threads as there are jobs. Raises if its process died."""
         return trial()
 
     def close(self) -> None:
-        pass
+        """End what runs."""
 
 
-class JoblibLauncher:
+def launcher_of(config: DictConfig) -> Launcher:
+    """The launcher that a config names.
+
+    Raises:
+        SrlabError: it is none of this module.
+    """
+    node = config.hydra.launcher
+    if node._target_ == BASIC:
+        return Launcher()
+    if not node._target_.startswith(f"{__name__}."):
+        raise SrlabError(f"hydra/launcher is {node._target_}: choose joblib, ray, slurm, or none")
+    return built(node, "hydra/launcher")
+
+
+def built(node: Any, where: str) -> Any:
+    """What a config node describes.
+
+    Raises:
+        SrlabError: in one line why it cannot be built.
+    """
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        text = next(iter(str(cause).splitlines()), type(cause).__name__)
+        known = isinstance(cause, SrlabError | FileNotFoundError)
+        raise SrlabError(str(cause) if known else f"{where}: {text}") from error
+
+
+class JoblibLauncher(Launcher):
     """Processes of this machine, by loky, joblib's engine; they are used again. Where there are GPUs, one for each.
+
+    Each process is an executor of its own, so that one that dies takes no other trial with it.
 
     Args:
         n_jobs: processes.
     """
 
     def __init__(self, n_jobs: int) -> None:
-        self.n_jobs, self.folder = n_jobs, Path()
-        self._lock = threading.Lock()
-
-    def open(self, folder: Path) -> None:
-        """Args: folder: of all sweeps.
-
-        Raises:
-            SrlabError: there are fewer GPUs.
-        """
-        self.folder = folder
-        if 0 < (number := num_gpus()) < self.n_jobs:
-            raise SrlabError(f"{self.n_jobs} trials at a time and {number} GPUs: set hydra.launcher.n_jobs={number}")
+        self.n_jobs = n_jobs
+        self._executors = [self._executor() for _ in range(n_jobs)]
+        self._gpus: dict[str, TextIO] = {}
+        self._free: SimpleQueue[int] = SimpleQueue()
+        for index in range(n_jobs):
+            self._free.put(index)
 
     def warm_up(self) -> None:
         """Start the processes: they import for seconds, as this one does at the same time."""
-        for _ in range(self.n_jobs):
-            self._executor().submit(_import)
+        for executor in self._executors:
+            executor.submit(_import)
+
+    def open(self, folder: Path) -> None:
+        if number := num_gpus():
+            self._gpus = take_gpus(folder, number, self.n_jobs)
 
     def run(self, trial: Job) -> Result:
-        with self._lock:  # after the death of a worker, the executor is another one
-            future = self._executor().submit(_on_a_gpu, trial, self.folder)
-        return future.result()
+        index = self._free.get()
+        gpu = list(self._gpus)[index] if self._gpus else None
+        try:
+            return self._executors[index].submit(_on_gpu, trial, gpu).result()
+        except BrokenExecutor:
+            self._executors[index] = self._executor()
+            raise
+        finally:
+            self._free.put(index)
 
     def close(self) -> None:
-        self._executor().shutdown(wait=True, kill_workers=True)
+        for executor in self._executors:
+            executor.shutdown(wait=True, kill_workers=True)
+        for lock in self._gpus.values():
+            lock.close()
 
     def _executor(self) -> Any:
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky import ProcessPoolExecutor
 
         threads = str(max(1, (os.cpu_count() or 1) // self.n_jobs))
-        return get_reusable_executor(self.n_jobs, timeout=60, env={"OMP_NUM_THREADS": threads})
+        return ProcessPoolExecutor(1, timeout=60, env={"OMP_NUM_THREADS": threads})
 
 
-class RayLauncher:
+def _import() -> None:
+    """What a training imports."""
+    import srlab.patches.datamodule
+    import srlab.sweeps.trial
+    import srlab.training.regression  # noqa: F401
+
+
+def _on_gpu(trial: Job, gpu: str | None) -> Result:
+    if gpu is not None:  # the same for all trials of a process: CUDA stays on the device that it began on
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    return trial()
+
+
+def num_gpus() -> int:
+    """Without starting CUDA, which would not see a device that is chosen afterwards."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
+    """{name of a GPU that no other sweep has: the lock on it, to be kept}, so many as are wanted.
+
+    Raises:
+        SrlabError: there are fewer.
+    """
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name for name in listed.split(",") if name] or [str(index) for index in range(number)]
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: dict[str, TextIO] = {}
+    for name in names:
+        if len(taken) == wanted:
+            break
+        lock = (folder / f".gpu-{name}").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel however the process ends
+            taken[name] = lock
+        except BlockingIOError:
+            lock.close()
+    if len(taken) < wanted:
+        for lock in taken.values():
+            lock.close()
+        raise SrlabError(
+            f"{wanted} trials at a time, and {len(taken)} of {len(names)} GPUs are free: set hydra.launcher.n_jobs"
+        )
+    return taken
+
+
+class RayLauncher(Launcher):
     """Tasks of Ray.
 
     Args:
@@ -157,9 +190,6 @@ class RayLauncher:
         self.n_jobs, self.address, self.num_cpus, self.num_gpus = n_jobs, address, num_cpus, num_gpus
 
     def open(self, folder: Path) -> None:
-        """Raises:
-        SrlabError: Ray is not installed, or no cluster answers.
-        """
         try:
             import ray  # pyright: ignore[reportMissingImports]  # of an extra
             from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
@@ -179,8 +209,7 @@ class RayLauncher:
             )
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise SrlabError(f"no cluster of Ray at {self.address}: {' '.join(str(error).split())[:200]}") from error
-        options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "max_retries": 0}
-        remote: Any = ray.remote(**options)
+        remote: Any = ray.remote(num_cpus=self.num_cpus, num_gpus=self.num_gpus, max_retries=0)
         self._call = remote(lambda trial: trial())
 
     def run(self, trial: Job) -> Result:
@@ -194,7 +223,17 @@ class RayLauncher:
         ray.shutdown()
 
 
-class SubmititLauncher:
+def _require_answer(address: str | None) -> None:
+    """Ray itself tries for minutes."""
+    found = re.fullmatch(r"(?:ray://)?([^:/]+):(\d+)", address or "")
+    if found:
+        try:
+            socket.create_connection((found[1], int(found[2])), timeout=10).close()
+        except OSError as error:
+            raise SrlabError(f"no cluster of Ray at {address}: {error}") from error
+
+
+class SubmititLauncher(Launcher):
     """A job of SLURM for each trial, by submitit.
 
     Args:
@@ -209,9 +248,6 @@ class SubmititLauncher:
         self._lock = threading.Lock()
 
     def open(self, folder: Path) -> None:
-        """Raises:
-        SrlabError: submitit is not installed, or this machine sends nothing to SLURM.
-        """
         try:
             import submitit
         except ImportError as error:
@@ -226,70 +262,6 @@ class SubmititLauncher:
         with self._lock:
             sent = self._executor.submit(trial)
         return sent.result()
-
-    def close(self) -> None:
-        pass
-
-
-def warm_up(config: DictConfig) -> None:
-    """Let the launcher that a config has begin with what takes long."""
-    if config.hydra.launcher._target_ == f"{__name__}.JoblibLauncher":
-        JoblibLauncher(config.hydra.launcher.n_jobs).warm_up()
-
-
-def _import() -> None:
-    """What a training imports."""
-    import srlab.patches.datamodule
-    import srlab.sweeps.trial
-    import srlab.training.regression  # noqa: F401
-
-
-_gpu: Any = None  # the lock on the GPU that this process has been given
-
-
-def _on_a_gpu(trial: Job, folder: Path) -> Result:
-    global _gpu  # noqa: PLW0603  # for the life of the process: CUDA stays on the device that it began on
-    if _gpu is None and (number := num_gpus()):
-        _gpu = take_gpu(folder, number)
-    return trial()
-
-
-def num_gpus() -> int:
-    """Without starting CUDA, which would not see a device that is chosen afterwards."""
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def take_gpu(folder: Path, number: int) -> Any:
-    """Make one GPU that no other worker has the only one that this process sees; the lock on it, to be kept.
-
-    Raises:
-        SrlabError: others have all of them.
-    """
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    names = [name for name in listed.split(",") if name] or [str(index) for index in range(number)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        lock = (folder / f".gpu-{name}").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel however the process ends
-        except BlockingIOError:
-            lock.close()
-            continue
-        os.environ["CUDA_VISIBLE_DEVICES"] = name
-        return lock
-    raise SrlabError(f"other trials have all {len(names)} GPUs")
-
-
-def _require_answer(address: str | None) -> None:
-    """Ray itself tries for minutes."""
-    found = re.fullmatch(r"(?:ray://)?([^:/]+):(\d+)", address or "")
-    if found:
-        try:
-            socket.create_connection((found[1], int(found[2])), timeout=10).close()
-        except OSError as error:
-            raise SrlabError(f"no cluster of Ray at {address}: {error}") from error
 
 
 def _missing(package: str, extra: str) -> str:

@@ -1,138 +1,114 @@
-"""Numbers that a sweep found, written into params.yaml: of the file, only the characters of their values change."""
+"""Values that a sweep found, written into params.yaml, whose comments and layout stay."""
 
+import io
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from srlab.errors import SrlabError
 from srlab.files import replacing
 
 PARAMS = Path("params.yaml")
-SHORT = 1e-9  # below it a float is written with an exponent, for its zeros cannot be counted
+SHORT = 1e-9  # a smaller float is written with an exponent, for its zeros cannot be counted
+KINDS = (bool, int, float, str)  # bool first: it is an int, too
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes scalars so that YAML 1.1 (PyYAML: Hydra) and YAML 1.2 (ruamel.yaml: DVC) both read the same."""
+
+    def represent_float(self, data: float) -> ScalarNode:
+        """YAML 1.1 wants a point in a float and, in an exponent, a sign: 1.0e-12."""
+        text = format(Decimal(repr(data)), "f") if SHORT <= abs(data) < 1 else repr(data)
+        text = text if "." in text else text.replace("e", ".0e")
+        return self.represent_scalar("tag:yaml.org,2002:float", text)
+
+    def represent_none(self, data: None) -> ScalarNode:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """ruamel.yaml would write nothing at all."""
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(float, _Representer.represent_float)
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def promote(overrides: Mapping[str, Any], file: Path = PARAMS) -> list[str]:
-    """Write values at dotted keys ({"models.espcn.lr": 0.003}) into `file`; a line per key on what became of it.
+    """Write values at dotted keys ({"models.espcn.lr": 0.003}) into `file`, whole or not at all.
 
-    Comments, flow maps, alignment and quotes stay, because the text of a value is replaced and nothing is written anew:
-    a round trip through ruamel.yaml breaks our long lines at 80 characters and turns `null` into nothing. The file is
-    replaced whole or not at all.
+    Returns:
+        A line per key on what became of it.
 
     Raises:
-        SrlabError: the file has no such value, the new one is of another kind, or it cannot be written in place.
+        SrlabError: the file has no such value, the new one is of another kind, or the file is no YAML.
     """
-    text = file.read_bytes().decode()  # with the ends of its lines as they are
-    there = dict(_scalars(yaml.compose(text, yaml.SafeLoader)))
+    writer = YAML()
+    writer.Representer, writer.width, writer.preserve_quotes = _Representer, 10**6, True
+    try:
+        params = writer.load(file.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise SrlabError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    there = _scalars(params)
     if missing := [key for key in overrides if key not in there]:
         raise SrlabError(f"{file} has no value {', '.join(missing)}: leave that out, or write it there by hand first")
-    wanted = yaml.safe_load(text)
-    edits, lines = [], []
+    lines = []
     for key, value in overrides.items():
-        inner, name = _place(wanted, key)
-        old = _as_hydra_reads(there[key], inner[name])
-        new = _of_the_kind(key, old, value, file)
-        if old == new:
-            lines.append(f"{key}: {_scalar_text(old)}, as before")
-            continue
-        inner[name] = new
-        edits.append((there[key], new))
-        lines.append(f"{key}: {_scalar_text(old)} -> {_scalar_text(new)}")
-    for node, new in sorted(edits, key=lambda edit: edit[0].start_mark.index, reverse=True):  # the last first: an edit
-        text = _edited(text, node, new)  # moves what comes after it
-    if edits:
-        if not _reads_as(text, wanted):
-            raise SrlabError(
-                f"{file} cannot be edited in place, it has an anchor, a block of text or a key twice: do it by hand"
-            )
-        with replacing(file) as temporary:
-            temporary.write_bytes(text.encode())
+        old, new = there[key], _of_the_kind(key, there[key], value, file)
+        if old != new:
+            *outer, last = key.split(".")
+            inner = params
+            for name in outer:
+                inner = inner[name]
+            inner[last] = SingleQuotedScalarString(new) if isinstance(new, str) and _needs_quotes(new) else new
+        lines.append(f"{key}: {_text(old)}, as before" if old == new else f"{key}: {_text(old)} -> {_text(new)}")
+    content = io.StringIO()
+    writer.dump(params, content)
+    with replacing(file) as temporary:
+        temporary.write_text(content.getvalue(), encoding="utf-8")
     return lines
 
 
-def _scalars(node: yaml.Node | None, path: str = "") -> Iterator[tuple[str, yaml.ScalarNode]]:
-    """(dotted key, node) of each value of a map of maps."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield from _scalars(value, f"{path}.{key.value}" if path else key.value)
-    elif isinstance(node, yaml.ScalarNode) and path:
-        yield path, node
-
-
-def _place(params: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
-    """The innermost map of `params` that a dotted key leads to, and its last word."""
-    *outer, last = key.split(".")
-    for name in outer:
-        params = params[name]
-    return params, last
-
-
-def _as_hydra_reads(node: yaml.ScalarNode, value: Any) -> Any:
-    """`value`, a number where somebody wrote 3e-4: to Hydra and DVC it is one, to PyYAML a word for want of a point."""
-    is_number = isinstance(value, str) and not node.style and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value)
-    return float(value) if is_number else value
+def _scalars(params: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """{dotted key: scalar}."""
+    found = {}
+    for name, value in params.items():
+        found |= _scalars(value, f"{path}{name}.") if isinstance(value, Mapping) else {f"{path}{name}": value}
+    return found
 
 
 def _of_the_kind(key: str, old: Any, value: Any, file: Path) -> Any:
-    """`value` as the kind of scalar that stands there: a whole number may become a float, not the other way round."""
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SrlabError(f"{key} cannot become {value} in {file}: promote a trial that came to an end")
-    if isinstance(value, str) and not value.isprintable():
-        raise SrlabError(f"{key} cannot become {value!r} in {file}: it holds characters that are none of a word")
-    if type(value) is not type(old) and not (old is None and isinstance(value, str | int | float)):
-        raise SrlabError(f"{key} is {_scalar_text(old)} in {file} and cannot become {value!r}: it is of another kind")
+    """`value` as the kind of scalar that is there: an int may become a float, not the other way round."""
+    kind, own = _kind(old), _kind(value)
+    if kind is float and own is int:
+        value, own = float(value), float
+    if own is float and not math.isfinite(value):
+        raise SrlabError(f"{key} cannot become {value} in {file}: promote a trial that is complete")
+    if own is str and not value.isprintable():
+        raise SrlabError(f"{key} cannot become {value!r} in {file}: it holds characters that cannot be printed")
+    if (own is None and value is not old) or kind not in (own, None):
+        raise SrlabError(f"{key} is {_text(old)} in {file} and cannot become {value!r}: it is of another kind")
     return value
 
 
-def _edited(text: str, node: yaml.ScalarNode, value: Any) -> str:
-    start, end = node.start_mark.index, node.end_mark.index
-    quote = node.style if isinstance(value, str) and node.style in ("'", '"') and not {*'"\\'} & {*value} else ""
-    new = f"{quote}{value}{quote}" if quote and "'" not in value else _scalar_text(value)
-    gap = " " if start == end else ""  # of `kernel:` with nothing behind it
-    return text[:start] + gap + new + text[end:]
+def _kind(value: Any) -> type | None:
+    """Also of ruamel.yaml's own classes, which derive from these."""
+    return next((kind for kind in KINDS if isinstance(value, kind)), None)
 
 
-def _scalar_text(value: str | int | float | bool | None) -> str:
-    """A scalar as YAML 1.1 (PyYAML: Hydra) and YAML 1.2 (ruamel.yaml: DVC) both read it."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case float():
-            return _float_text(value)
-        case str():
-            return value if _is_plain(value) else "'" + value.replace("'", "''") + "'"
-    return str(value)
-
-
-def _float_text(value: float) -> str:
-    """A finite float, which YAML 1.1 takes for one only if it has a point and, in an exponent, a sign: 1.0e-12."""
-    text = repr(value)
-    if "e" not in text:
-        return text
-    if SHORT <= abs(value) < 1:
-        return format(Decimal(text), "f")
-    mantissa, exponent = text.split("e")
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+03d}"
-
-
-def _is_plain(word: str) -> bool:
-    """Whether a word needs no quotes: it begins like none of YAML's signs and numbers, and is no date or truth."""
-    return (
-        re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*|\d+(-\d+)+", word, re.ASCII) is not None
-        and yaml.safe_load(word) == word
-    )
-
-
-def _reads_as(text: str, wanted: Mapping[str, Any]) -> bool:
+def _needs_quotes(word: str) -> bool:
+    """Whether YAML 1.1 would read something else; ruamel.yaml asks YAML 1.2."""
     try:
-        return yaml.safe_load(text) == wanted
+        return yaml.safe_load(word) != word
     except yaml.YAMLError:
-        return False
+        return True
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, Quote, QuotedString, RangeSweep
 from hydra.errors import HydraException
 from optuna.distributions import (
     BaseDistribution,
@@ -29,7 +29,7 @@ from srlab.errors import SrlabError
 
 Value = str | int | float | bool | None
 Values = dict[str, Value]  # of each key of a space
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)  # a word that Hydra needs no quotes for
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)  # a string that Hydra needs no quotes for
 TRIED_OF_A_RANGE = 1000  # points above which a grid is taken for a mistake
 
 
@@ -142,9 +142,7 @@ def override_text(value: Any) -> str:
     if isinstance(value, str):
         if PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false", "nan", "inf"):
             return value
-        escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
-        escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-        return f"'{escaped}'"
+        return QuotedString(value, Quote.single).with_quotes()
     return json.dumps(value)
 
 
@@ -177,12 +175,12 @@ def _choices(key: str, values: list[Any]) -> CategoricalDistribution:
     for value in values:
         plain = value.text if isinstance(value, QuotedString) else value
         if not isinstance(plain, str | int | float | bool | None):
-            raise ValueError(f"{value} is no number, word, true, false or null")
+            raise ValueError(f"{value} is no number, string, true, false or null")
         found.append(plain)
     if not found:
         raise ValueError("it is empty")
     if len({(type(value), value) for value in found}) < len(found):
-        raise ValueError("a choice stands there twice")
+        raise ValueError("a choice is there twice")
     return CategoricalDistribution(found)
 
 
@@ -190,11 +188,11 @@ def _range(sweep: RangeSweep) -> BaseDistribution:
     start, stop, step = sweep.start, sweep.stop, sweep.step
     if start is None or stop is None or step <= 0 or start >= stop:
         raise ValueError(f"it is empty, {start} is not below {stop} by steps of {step}")
-    number = math.ceil((stop - start) / step - 1e-9)
-    last = start + (number - 1) * step
-    if all(isinstance(one, int) for one in (start, stop, step)):
-        return IntDistribution(int(start), int(last), step=int(step))
-    return FloatDistribution(start, max(last, start), step=step)
+    values = sweep.range()
+    if isinstance(values, range):
+        return IntDistribution(values[0], values[-1], step=values.step)
+    *_, last = values
+    return FloatDistribution(start, last, step=step)
 
 
 def _first(error: Exception) -> str:

@@ -1,20 +1,24 @@
-"""What a sweep knows of its trials: a study of Optuna's, and trials.json beside it for everybody else."""
+"""What a sweep knows of its trials: a study of Optuna's, and sweep.json beside it for everybody else."""
 
 import fcntl
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import optuna
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from srlab.errors import SrlabError
 from srlab.files import write_json
-from srlab.sweeps.launchers import Result
+from srlab.sweeps.jobs import Result
 from srlab.sweeps.space import Parameter, Values, grid
 from srlab.sweeps.trial import storage_of
 
@@ -38,52 +42,43 @@ class Study:
 
     Args:
         folder: of this study.
-        storage: URL of Optuna's storage, None for a sqlite file in the folder.
-        objectives: name -> maximize or minimize.
-        make_sampler: seed -> sampler.
-        exhaustive: try every point, in order, whatever the sampler.
-        num_trials: None for all points.
-        retry_failed: begin those anew that failed before.
+        settings: the config's `sweep`; of its sampler, `exhaustive` is to try every point in order.
 
     Raises:
-        SrlabError: the storage does not answer, or another process runs this sweep.
+        SrlabError: the storage does not answer, or the sampler has no end.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        storage: str | None,
-        parameters: list[Parameter],
-        objectives: Mapping[str, str],
-        make_sampler: Callable[[int], optuna.samplers.BaseSampler],
-        pruner: optuna.pruners.BasePruner,
-        exhaustive: bool,
-        num_trials: int | None,
-        retry_failed: bool,
+        self, folder: Path, parameters: list[Parameter], settings: DictConfig, pruner: optuna.pruners.BasePruner
     ) -> None:
-        self.folder, self.parameters, self.objectives = folder, parameters, dict(objectives)
-        self._make_sampler = make_sampler
-        points = grid(parameters) if exhaustive else []
-        if num_trials is None and not exhaustive:
+        self.folder, self.parameters, self._seed = folder, parameters, settings.seed
+        self.objectives: dict[str, str] = {str(name): what for name, what in settings.objectives.items()}
+        self._make_sampler = instantiate(settings.sampler.make)
+        self._is_grid: bool = settings.sampler.exhaustive
+        points: list[Values] = []
+        self.num_trials: int = settings.num_trials or 0
+        if self._is_grid:
+            points = grid(parameters)[: settings.num_trials]
+            self.num_trials = len(points)
+        elif settings.num_trials is None:
             raise SrlabError("this sampler has no end: set sweep.num_trials")
-        self.num_trials = len(points) if num_trials is None else min(num_trials, len(points) or num_trials)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self.optuna = optuna.create_study(
-                storage=storage_of(storage, folder),
+                storage=storage_of(settings.storage, folder),
                 study_name=folder.name,
                 directions=[StudyDirection[what.upper()] for what in self.objectives.values()],
                 pruner=pruner,
                 load_if_exists=True,
             )
         except Exception as error:  # of SQLAlchemy, or of one of its drivers
-            if storage is None:
+            if settings.storage is None:
                 raise
             text = next(iter(str(error).splitlines()), type(error).__name__)
             raise SrlabError(f"the storage of studies does not answer (SRLAB_STUDIES): {text[:200]}") from error
-        for point in points[: self.num_trials]:
-            self.optuna.enqueue_trial(point, skip_if_exists=True)
-        self._num_retried = self._retry() if retry_failed else 0
+        there = {_text(_point(trial)) for trial in self.trials()}
+        self._points = deque(point for point in points if _text(point) not in there)
+        self._num_retried = self._retry() if settings.retry_failed else 0
         self._left = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
 
     def trials(self) -> list[FrozenTrial]:
@@ -92,7 +87,7 @@ class Study:
 
     @property
     def num_over(self) -> int:
-        """Trials that are complete, pruned or failed, but for failed ones that are begun anew."""
+        """Trials that are complete, pruned or failed, but for failed ones that are tried again."""
         return sum(trial.state in OVER for trial in self.trials()) - self._num_retried
 
     @property
@@ -103,37 +98,50 @@ class Study:
     def ask(self) -> Asked | None:
         """The next trial: one that an earlier process left behind, or a new one; None if there are enough.
 
-        A new one is drawn with a seed of its own, so that a sweep which is gone on with does not repeat itself.
+        A new one is drawn with a seed of its own, so that a resumed sweep does not repeat itself.
         """
         if self._left:
-            trial = self._left.pop(0)
-            return Asked(trial.number, trial._trial_id, dict(trial.params))
-        begun = [trial for trial in self.trials() if trial.state != TrialState.WAITING]
-        if len(begun) - self._num_retried >= self.num_trials:
+            left = self._left.pop(0)
+            self.optuna.sampler = self._make_sampler(seed=self._seed + left.number)
+            return self._asked(optuna.Trial(self.optuna, left._trial_id))
+        trials = self.trials()
+        num_waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        num_begun = len(trials) - num_waiting
+        num_left = num_waiting + len(self._points)
+        if (num_left if self._is_grid else self.num_trials + self._num_retried - num_begun) <= 0:
             return None
-        self.optuna.sampler = self._make_sampler(len(begun))
-        asked = self.optuna.ask({one.key: one.distribution for one in self.parameters})
-        return Asked(asked.number, asked._trial_id, {one.key: asked.params[one.key] for one in self.parameters})
+        if self._points and not num_waiting:
+            self.optuna.enqueue_trial(self._points.popleft())
+        self.optuna.sampler = self._make_sampler(seed=self._seed + num_begun)
+        return self._asked(self.optuna.ask())
 
-    def tell(self, number: int, result: Result, seconds: float) -> None:
-        """How a trial ended; a second time it changes nothing."""
+    def _asked(self, trial: optuna.Trial) -> Asked:
+        """With the values that the trial has, and those that its process was killed before it drew."""
+        values = {one.key: trial._suggest(one.key, one.distribution) for one in self.parameters}
+        return Asked(trial.number, trial._trial_id, values)
+
+    def tell(self, number: int, result: Result, seconds: float) -> Result:
+        """Note how a trial ended, once; `result`, or a failure if an objective is no finite number."""
         trial = self.trials()[number]
         if trial.state in OVER:
-            return
-        storage = self.optuna._storage
+            return result
         outcome = result.outcome or {}
-        for key, value in {"why": result.why, "seconds": seconds, **_kept(outcome)}.items():
-            storage.set_trial_user_attr(trial._trial_id, key, value)
-        values = outcome["values"] if result.state == "complete" else None
-        self.optuna.tell(number, values, STATES[result.state])
+        for name, value in zip(self.objectives, outcome.get("values", []), strict=False):
+            if not math.isfinite(value):
+                result = Result("failed", None, f"{name} is {value} in its best epoch")
+        kept = {key: outcome[key] for key in ("epoch", "run_id", "output") if key in outcome}
+        for key, value in {"why": result.why, "seconds": seconds, **kept}.items():
+            self.optuna._storage.set_trial_user_attr(trial._trial_id, key, value)
+        self.optuna.tell(number, outcome["values"] if result.outcome else None, STATES[result.state])
+        return result
 
     def _retry(self) -> int:
         trials = self.trials()
         failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-        others = [trial.params for trial in trials if trial.state not in (TrialState.FAIL, TrialState.WAITING)]
-        for params in (dict(key) for key in dict.fromkeys(tuple(trial.params.items()) for trial in failed)):
-            if params not in others:
-                self.optuna.enqueue_trial(params)
+        others = {_text(_point(trial)) for trial in trials if trial.state != TrialState.FAIL}
+        for text, point in {_text(_point(trial)): _point(trial) for trial in failed}.items():
+            if text not in others:
+                self.optuna.enqueue_trial(point)
         return len(failed)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -153,8 +161,13 @@ class Study:
         write_json(self.folder / "sweep.json", content)
 
 
-def _kept(outcome: dict[str, Any]) -> dict[str, Any]:
-    return {key: outcome[key] for key in ("epoch", "run_id", "output") if key in outcome}
+def _point(trial: FrozenTrial) -> Values:
+    """The values of a trial, also of one that waits."""
+    return trial.params or trial.system_attrs.get("fixed_params", {})
+
+
+def _text(point: Values) -> str:
+    return str(sorted(point.items()))
 
 
 def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> dict[str, Any]:

@@ -16,13 +16,13 @@ from srlab.machine import MACHINE_BUSY
 from srlab.training.curves import Row
 from srlab.training.fit import Fitted, Watcher
 from srlab.training.resume import Ended
-from srlab.training.trial import Outcome
+from srlab.training.trial import Alone, Outcome
 
 COSTS = ("multiply_adds", "num_parameters", "ms_per_megapixel")  # objectives that need no training
 
 
-class Trial:
-    """A `srlab.training.trial.Part`: reports every epoch to Optuna, ends when that says so, notes the result.
+class Trial(Alone):
+    """Reports every epoch to Optuna, ends when that says so, notes the result.
 
     Finished trainings are known by their fingerprint (config, data, code): <folder>/finished/<fingerprint>.json. No
     sweep trains one again.

@@ -1,4 +1,4 @@
-"""What `srlab promote` writes: the numbers of a sweep's best trial, or of a run in MLflow."""
+"""What `srlab promote` writes: the values of a sweep's best trial, or of a run in MLflow."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def _of_sweep(file: Path, trial: int | None) -> Winner:
         rows = found["best"]
         if len(rows) > 1:
             numbers = ", ".join(str(row["trial"]) for row in rows)
-            raise SrlabError(f"none of the trials {numbers} of {name} surpasses the others: choose one with --trial")
+            raise SrlabError(f"trials {numbers} of {name} are a Pareto front: choose one with --trial")
     else:
         rows = [row for row in found["trials"] if row["trial"] == trial and row["state"] == "complete"]
     if not rows:
