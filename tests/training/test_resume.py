@@ -1,9 +1,7 @@
 """An unfinished training waits in a folder named by all that decides its result."""
 
-import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from torch import nn
 from srlab.errors import SrlabError
 from srlab.files import write_json
 from srlab.tracking.tracker import remembered_run
+from srlab.training import resume
 from srlab.training.resume import Ended, Origin, differences, fingerprint, origin, work_folder
 
 CONFIG = {"lr": 0.1, "net._target_": "x"}
@@ -57,20 +56,19 @@ def test_threads_count_where_they_do_the_work(device: str, counts: bool, monkeyp
 
 
 def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what is built and of what that imports; not of whatever else the process has loaded, as a sweep's has."""
-    for name in ("built", "imported", "beside"):
-        module = ModuleType(f"srlab.{name}")
-        module.__file__ = str(tmp_path / f"{name}.py")
-        (tmp_path / f"{name}.py").write_text("one = 1")
-        monkeypatch.setitem(sys.modules, f"srlab.{name}", module)
-    monkeypatch.setattr(sys.modules["srlab.built"], "imported", sys.modules["srlab.imported"], raising=False)
+    """Of what is built and of what that imports, if only a constant; not of what nothing here uses."""
+    monkeypatch.setattr(resume, "SOURCE", tmp_path)
+    sources = {"built": "from srlab.imported import one", "imported": "one = 1", "beside": "", "training/fit": ""}
+    for name, source in sources.items():
+        (tmp_path / f"srlab/{name}.py").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"srlab/{name}.py").write_text(source)
     config = CONFIG | {"model.module._target_": "srlab.built.Net"}
     digests = [of(config, "data", net())]
-    for name in ("beside", "built", "imported"):
-        (tmp_path / f"{name}.py").write_text("one = 2")
+    for name in ("beside", "built", "imported", "training/fit"):
+        (tmp_path / f"srlab/{name}.py").write_text(sources[name] + "\ntwo = 2")
         digests.append(of(config, "data", net()))
     assert digests[1] == digests[0]
-    assert len(set(digests)) == 3
+    assert len(set(digests)) == 4
 
 
 def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:

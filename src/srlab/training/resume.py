@@ -10,12 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TextIO
 
 import torch
@@ -23,9 +20,11 @@ from torch import nn
 
 from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
+from srlab.imports import closure, source_of
 from srlab.stage import is_follower
 
 LOOP = "srlab.training.fit"
+SOURCE = Path(__file__).parents[2]  # the folder that holds srlab
 NOT_BUILT = ("model.method.", "model.contents.")  # of a model's config, in a training
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
 # Numbers of the config that a training may go on with others of: where its data come from, and how often it is saved.
@@ -47,7 +46,7 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: 
     The first weights stand for the seed and for a pre-trained generator. The number of threads changes the last bits of
     a sum where the device is a CPU; beside a GPU it is a matter of the machine, as another node has other cores. Of the
     source, what counts are the modules of the parts of `module`, of every `_target_` that is built, of the loop, and
-    all that these import: the same whatever else a process has loaded, so that it finds what another began.
+    all that these import.
     """
     first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
@@ -61,29 +60,13 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: 
         "torch": str(torch.__version__),
         "device": device,
     } | ({"threads": str(torch.get_num_threads())} if on_cpu else {})
-    built = [key for key in config if key.endswith("_target_") and not key.startswith(NOT_BUILT)]
-    targets = {str(config[key]).rpartition(".")[0] for key in built}
-    for name in (name for name in targets if name.startswith("srlab.")):
-        import_module(name)  # the trainer's, say, are built after this
-    for name in _sources({*(type(part).__module__ for part in module.modules()), *targets, LOOP}):
-        file = sys.modules[name].__file__
-        assert file is not None
-        found[f"code of {name}"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    targets = {
+        str(value) for key, value in config.items() if key.endswith("_target_") and not key.startswith(NOT_BUILT)
+    }
+    parts = {type(part).__module__ for part in module.modules()}
+    for name in closure({*parts, *targets, LOOP}, SOURCE):
+        found[f"code of {name}"] = hashlib.sha256(source_of(name, SOURCE).read_bytes()).hexdigest()
     return dict(sorted(found.items()))
-
-
-def _sources(names: set[str]) -> set[str]:
-    """Those of the loaded modules `names` that are srlab's, and what they import of srlab."""
-    seen: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name.split(".")[0] != "srlab" or name not in sys.modules:
-            continue
-        seen.add(name)
-        for thing in vars(sys.modules[name]).values():
-            waiting.add(thing.__name__ if isinstance(thing, ModuleType) else str(getattr(thing, "__module__", "")))
-    return seen
 
 
 def fingerprint(made_by: Origin) -> str:
