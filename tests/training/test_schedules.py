@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from srlab.planning import configs
+from srlab.planning.configs import configs
 from srlab.training.schedules import step_schedules
 
 

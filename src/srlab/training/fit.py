@@ -22,7 +22,7 @@ from srlab.training.resume import Origin
 
 
 class Watcher(Protocol):
-    """Who is told what happens, as it happens: `srlab.tracking.tracker.Tracker`, or a stand-in."""
+    """Is told what happens, as it happens: `srlab.tracking.tracker.Tracker`, or a stand-in."""
 
     def metrics(self, row: Row, step: int) -> None:
         """The metrics of one epoch."""

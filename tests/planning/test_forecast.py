@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlab.forecast import Outlook, budget, duration, report
-from srlab.training.probed import Probed
+from srlab.planning.forecast import Outlook, budget, duration, report
+from srlab.planning.probed import Probed
 
 PROBED = Probed(
     num_parameters=[1_549_462, 23_569_217],

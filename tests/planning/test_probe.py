@@ -13,11 +13,11 @@ from torch import nn
 from srlab.degradation.imaging import Bicubic
 from srlab.models.vgg import VGGFeatures
 from srlab.patches.pairs import PairStore
-from srlab.planning import configs, training_of
-from srlab.training import probe as probing
-from srlab.training.probe import Stopwatch, probe
-from srlab.training.probed import Training
-from srlab.training.stand_ins import made_up_store, made_up_vgg, with_stand_ins
+from srlab.planning import probe as probing
+from srlab.planning.configs import configs, training_of
+from srlab.planning.probe import Stopwatch, probe
+from srlab.planning.probed import Training
+from srlab.planning.stand_ins import made_up_store, made_up_vgg, with_stand_ins
 
 DESCRIBED = {
     "generator": {

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srlab.training.probed import Probed
+from srlab.planning.probed import Probed
 
-NONE = "–"  # a figure that there is not
+NONE = "–"  # a missing figure
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """A training's length in params.yaml, what a probe of it saw, and how many steps that was asked for."""
+    """A training's length in params.yaml, what a probe of it saw, and how many steps the probe was asked for."""
 
     name: str
     max_epochs: int
