@@ -172,7 +172,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(data: Callable[..., PairData], 
     module: Any = Regression(fitted.network, 0.0, plateau)
     lr, hr = pairs.on_after_batch_transfer(next(iter(pairs.val_dataloader())), 0)
     module.validation_step((lr, hr), 0)
-    assert module.ledger.means.take(lambda sums: sums)["val/psnr"] == pytest.approx(max(scores))
+    assert module.means.take(lambda sums: sums)["val/psnr"] == pytest.approx(max(scores))
 
 
 def test_images_are_shown_at_powers_of_two_and_at_the_end(data: Callable[..., PairData], tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_training_that_fails_again_and_again_ends_the_same(
             break
     assert same(result, expected)
     assert capsys.readouterr().out.count("goes on after") == num_failures > 1
-    assert torch.load(tmp_path / "interrupted/last.ckpt", weights_only=True)["ledger"]["num_steps"] > 0
+    assert torch.load(tmp_path / "interrupted/last.ckpt", weights_only=True)["progress"]["num_steps"] > 0
 
 
 # Processes that are killed.

@@ -147,10 +147,10 @@ def test_two_processes_go_on_like_one(three: Path, tmp_path: Path) -> None:
     make = partial(gan, Recipe(warmup=3, clip_norm=1.0, accumulate=1, ema=0.9), r1=1.0)
     work = tmp_path / "interrupted"
     assert two(make, three, work, (2, 2), (do_nothing, terminate)) == [143, 0]
-    assert torch.load(work / "last.ckpt", weights_only=True)["ledger"]["num_steps"] == 2
+    assert torch.load(work / "last.ckpt", weights_only=True)["progress"]["num_steps"] == 2
     # the first process feeds 2 images and the other 1 before both come to step 5
     assert set(two(make, three, work, (5, 4), (kill, kill))) <= {-signal.SIGKILL, 1}  # 1: was told of the other's end
-    assert torch.load(work / "last.ckpt", weights_only=True)["ledger"]["num_steps"] == 4
+    assert torch.load(work / "last.ckpt", weights_only=True)["progress"]["num_steps"] == 4
     assert two(make, three, work) == [0, 0]
     assert two(make, three, tmp_path / "whole") == [0, 0]
     found, expected = result(work), result(tmp_path / "whole")
@@ -169,7 +169,7 @@ def validated_is_kept(found: dict[str, Any], store: Path) -> None:
     batches = PairData(str(store), **NUMBERS).val_images
     for lr, hr in (batches[index] for index in range(len(batches))):
         module.validation_step((lr / 255, hr / 255), 0)
-    scores = module.ledger.means.take(lambda sums: sums)
+    scores = module.means.take(lambda sums: sums)
     for name, score in scores.items():
         assert found["rows"][found["best"]][name] == pytest.approx(score, rel=1e-5)  # float32
 

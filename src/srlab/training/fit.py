@@ -121,7 +121,7 @@ def _is_at_its_end(checkpoint: dict[str, Any], history: History, best: Best) -> 
 
 
 def _place(checkpoint: dict[str, Any], data: Any) -> str:
-    epoch, step = divmod(checkpoint["ledger"]["num_steps"], data.steps_per_epoch)
+    epoch, step = divmod(checkpoint["progress"]["num_steps"], data.steps_per_epoch)
     return f"after step {step} of epoch {epoch + 1}" if step else f"after epoch {epoch}"
 
 
@@ -135,6 +135,6 @@ def quiet_lightning() -> None:
         ".*logging interval.*",
         ".*LeafSpec.*",
         ".*in eval mode at the start of training.*",  # a loss network, an average
-        ".*sync_dist=True.*",  # srlab.training.ledger sums over the processes
+        ".*sync_dist=True.*",  # Trainable sums over the processes
     ):
         warnings.filterwarnings("ignore", message)
