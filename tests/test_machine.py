@@ -6,7 +6,7 @@ from itertools import chain, repeat
 import pytest
 
 from srlab import machine
-from srlab.machine import ENOUGH, FEWEST, PATIENCE, fastest
+from srlab.machine import ENOUGH, MIN_RUNS, PATIENCE, fastest
 
 
 class Machine:
@@ -71,7 +71,7 @@ def test_disturbed_runs_do_not_count_however_fast_they_seem() -> None:
 def test_few_quiet_rounds_among_many_are_enough() -> None:
     one_in_ten = chain.from_iterable(repeat([1.0] * 8 + [1.5] * 52))
     assert Machine(0.02, 0.001, one_in_ten).fastest() == pytest.approx(0.02)
-    assert FEWEST > 1
+    assert MIN_RUNS > 1
 
 
 @pytest.mark.parametrize(("load", "words"), [(0.2, ""), (3.25, "a load of 3.2 on 2 cores")])

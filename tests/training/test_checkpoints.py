@@ -92,12 +92,12 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert same(run(store, work), whole)
     first, second = capsys.readouterr().out.splitlines()[:2]
     assert first.startswith(f"{work / 'last.ckpt'} is damaged (")
-    assert first.endswith("): goes on from the one before")
-    assert second.startswith("train test: goes on after step 1 of epoch 2")
+    assert first.endswith("): resuming from the one before")
+    assert second.startswith("train test: resumes after step 1 of epoch 2")
 
 
 @pytest.mark.parametrize("damage", [truncate, empty, flip])
-def test_with_both_damaged_it_starts_anew_and_says_so(
+def test_with_both_damaged_it_starts_from_scratch_and_says_so(
     work: Path, store: Path, whole: Fitted, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(work / "last.ckpt")
@@ -109,8 +109,8 @@ def test_with_both_damaged_it_starts_anew_and_says_so(
         str(work / "last.ckpt"),
         str(work / "previous.ckpt"),
     ]
-    assert lines[1].endswith("starts anew, there is no other")
-    assert "goes on after" not in "".join(lines)
+    assert lines[1].endswith("starting from scratch, there is no other")
+    assert "resumes after" not in "".join(lines)
 
 
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), size=st.none() | st.floats(0, 1))
@@ -210,12 +210,12 @@ def test_a_full_disk_is_named_and_costs_one_checkpoint(
     work, told = tmp_path / "work", tmp_path / "told"
     assert ended(started(until_full, store, work, told)) == [0]
     assert told.read_text() == (
-        f"{work / 'last.ckpt'} cannot be written (File too large): make room and run the same command again, it goes "
-        "on from the checkpoint before"
+        f"{work / 'last.ckpt'} cannot be written (File too large): make room and run the same command again, it "
+        "resumes from the checkpoint before"
     )
     assert sorted(file.name for file in work.iterdir()) == ["last.ckpt", "previous.ckpt"]  # and no half one
     assert same(run(store, work), whole)
-    assert "goes on after step 2 of epoch 2" in capsys.readouterr().out
+    assert "resumes after step 2 of epoch 2" in capsys.readouterr().out
 
 
 class Greedy(ESPCN):
@@ -291,7 +291,7 @@ def test_random_states_go_through_a_file(tmp_path: Path) -> None:
 
 
 def test_the_state_of_a_gpu_is_that_of_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine with another number of GPUs, or none, the training goes on all the same."""
+    """On a machine with another number of GPUs, or none, the training is resumed all the same."""
     states = random_states() | {"cuda": torch.tensor([1, 2], dtype=torch.uint8)}
     given_to: list[Tensor] = []
     monkeypatch.setattr(torch.cuda, "set_rng_state", given_to.append)

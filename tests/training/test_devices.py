@@ -1,4 +1,4 @@
-"""What a trainer would compute on, and which one cannot be had here."""
+"""What a trainer would compute on, and which one cannot be used here."""
 
 from pathlib import Path
 from typing import Any

@@ -55,7 +55,7 @@ def test_a_training_that_fails_again_and_again_ends_the_same(
         else:
             break
     assert same(result, expected)
-    assert capsys.readouterr().out.count("goes on after") == num_failures > 1
+    assert capsys.readouterr().out.count("resumes after") == num_failures > 1
     assert torch.load(tmp_path / "interrupted/last.ckpt", weights_only=True)["progress"]["num_steps"] > 0
 
 
@@ -185,8 +185,8 @@ def test_sigterm_saves_at_once_and_says_how_to_go_on(
     assert caught.value.code == 143  # 128 + SIGTERM, what a shell and a scheduler expect
     assert signal.getsignal(signal.SIGTERM) == before
     last = tmp_path / "killed/last.ckpt"
-    expected = f"train test: stopped by SIGTERM; the same command goes on from {last}"
+    expected = f"train test: stopped by SIGTERM; the same command resumes from {last}"
     assert capsys.readouterr().out.splitlines()[-1] == expected
     resumed = run("killed", 0)
-    assert f"train test: goes on after {place}, where" in capsys.readouterr().out
+    assert f"train test: resumes after {place}, where" in capsys.readouterr().out
     assert same(resumed, run("whole", 0))

@@ -139,7 +139,7 @@ def gradients(module: Any, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("accumulate", [2, 5])
 @pytest.mark.parametrize("make", [regression, smooth_gan], ids=["regression", "gan"])
-def test_in_parts_the_gradient_is_that_of_the_whole_batch(
+def test_in_micro_batches_the_gradient_is_that_of_the_whole_batch(
     make: Callable[..., Any], accumulate: int, data: Callable[..., PairData]
 ) -> None:
     """Of networks without batch normalisation; 5 patches come in parts of 3 and 2, or of one each."""
@@ -156,7 +156,7 @@ def test_in_parts_the_gradient_is_that_of_the_whole_batch(
 
 
 @pytest.mark.parametrize("make", [regression, smooth_gan], ids=["regression", "gan"])
-def test_in_parts_the_training_is_that_of_whole_batches(
+def test_in_micro_batches_the_training_is_that_of_whole_batches(
     make: Callable[..., Any], data: Callable[..., PairData], tmp_path: Path
 ) -> None:
     rows = [

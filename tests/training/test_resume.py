@@ -47,7 +47,7 @@ def test_the_kind_of_device_changes_the_fingerprint() -> None:
 
 @pytest.mark.parametrize(("device", "counts"), [("cpu", True), ("cuda", False)])
 def test_threads_count_where_they_do_the_work(device: str, counts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training on a GPU goes on beside another number of cores."""
+    """A training on a GPU resumes beside another number of cores."""
     found = []
     for threads in (2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)  # noqa: B023
@@ -72,7 +72,7 @@ def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:
-    """The folder it waits for is removed by then, and made anew."""
+    """The folder it waits for is removed by then, and made again."""
     done: list[str] = []
 
     def second() -> None:
@@ -158,7 +158,7 @@ def test_an_unfinished_training_with_other_numbers_is_named(tmp_path: Path, caps
     with work_folder(tmp_path, "espcn", OTHER):
         pass
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"train espcn: starts anew, the unfinished training {folder} is another one (")
+    assert line.startswith(f"train espcn: starts from scratch, the unfinished training {folder} is another one (")
     assert line.endswith("(code of srlab.models.espcn; lr is 0.1 there and 0.2 here)")
 
 

@@ -1,8 +1,8 @@
-"""The place where an unfinished training waits: work/<model>-<fingerprint>/, no output of DVC.
+"""Where an unfinished training keeps its checkpoints: work/<model>-<fingerprint>/, which is no output of DVC.
 
 DVC deletes the outputs of a stage before it runs it, so a checkpoint to resume from must lie elsewhere. The folder is
 named by a digest of all that decides the result (config, data, code): a run with another learning rate finds no folder
-and starts anew, instead of "resuming" at the end of the old run and training nothing.
+and starts from scratch, instead of "resuming" at the end of the old run and training nothing.
 """
 
 import fcntl
@@ -27,12 +27,12 @@ LOOP = "srlab.training.fit"
 SOURCE = Path(__file__).parents[2]  # the folder that holds srlab
 NOT_BUILT = ("model.method.", "model.contents.")  # of a model's config, in a training
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
-# Numbers of the config that a training may go on with others of: where its data come from, and how often it is saved.
+# Settings that a training may be resumed with other values of: what feeds it, and how often it is saved.
 OF_THE_MACHINE = {"feeder", "num_workers", "checkpoint_minutes"}
 
 
 class Ended(Exception):
-    """A training was ended on purpose, for the reason that is the text: nobody will go on with it."""
+    """A training was ended on purpose, for the reason that is the text: it will not be resumed."""
 
     mlflow_status = "KILLED"
 
@@ -44,7 +44,7 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: 
     """All that decides the result: config, data, first weights, torch's version, kind of device, srlab's own source.
 
     The first weights stand for the seed and for a pre-trained generator. The number of threads changes the last bits of
-    a sum where the device is a CPU; beside a GPU it is a matter of the machine, as another node has other cores. Of the
+    a sum where the device is a CPU; with a GPU it does not count, as another node has other cores. Of the
     source, what counts are the modules of the parts of `module`, of every `_target_` that is built, of the loop, and
     all that these import.
     """
@@ -75,7 +75,7 @@ def fingerprint(made_by: Origin) -> str:
 
 
 def differences(there: Origin, here: Origin) -> list[str]:
-    """What two trainings differ in: "numbers.lr is 0.001 there and 0.01 here", "code of srlab.models.espcn", ..."""
+    """What two trainings differ in: "settings.lr is 0.001 there and 0.01 here", "code of srlab.models.espcn", ..."""
     names = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
     digests = {"data", "first weights"}
     return [
@@ -95,7 +95,7 @@ def work_folder(root: Path, model: str, made_by: Origin, waits: bool = False) ->
     since their own digest would differ: they have fewer threads.)
 
     Args:
-        waits: for another process that trains exactly this, until that has ended.
+        waits: until another process that trains exactly this has ended.
 
     Raises:
         SrlabError: another process trains exactly this.
@@ -148,5 +148,6 @@ def _name_others(folder: Path, model: str, made_by: Origin) -> None:
         if file.parent != folder and (file.parent / "last.ckpt").exists():
             what = "; ".join(differences(read_json(file), made_by))
             print(
-                f"train {model}: starts anew, the unfinished training {file.parent} is another one ({what})", flush=True
+                f"train {model}: starts from scratch, the unfinished training {file.parent} is another one ({what})",
+                flush=True,
             )
