@@ -111,24 +111,17 @@ def test_both_conventions_give_the_same_features(npz: str, pth: str) -> None:
     assert (ours[inner] - theirs[inner]).abs().max() < 1e-5 * ours.max()  # float32
 
 
-def test_vgg22_has_128_channels_at_half_size(npz: str) -> None:
-    assert VGGFeatures(npz, "vgg22")(photo()).shape == (1, 128, 24, 16)
-
-
-def test_vgg54_has_512_channels_at_a_sixteenth(npz: str) -> None:
-    assert VGGFeatures(npz, "vgg54")(photo()).shape == (1, 512, 3, 2)
-
-
-def test_weights_are_frozen(npz: str) -> None:
-    net = VGGFeatures(npz, "vgg22")
+@pytest.mark.parametrize(("layer", "shape"), [("vgg22", (1, 128, 24, 16)), ("vgg54", (1, 512, 3, 2))])
+def test_features_are_smaller_and_gradients_pass_through_to_the_image(
+    layer: str, shape: tuple[int, ...], npz: str
+) -> None:
+    net, image = VGGFeatures(npz, layer), photo().requires_grad_()
+    features = net(image)
+    assert features.shape == shape
     assert not any(parameter.requires_grad for parameter in net.parameters())
-
-
-def test_gradients_pass_through_to_the_image(npz: str) -> None:
-    image = photo().requires_grad_()
-    VGGFeatures(npz, "vgg22")(image).sum().backward()
+    features.sum().backward()
     assert image.grad is not None
-    assert image.grad.any()
+    assert image.grad.any() == (layer == "vgg22")  # the others are made of zeros here
 
 
 def test_under_autocast_images_and_features_stay_in_full_precision(npz: str) -> None:
