@@ -29,19 +29,6 @@ def test_codes_are_those_of_scikit_learn(sparsity: int) -> None:
     np.testing.assert_allclose(dense(*pursue(signals, atoms, sparsity), 40).numpy(), expected.T, atol=1e-9)
 
 
-def test_what_is_left_is_orthogonal_to_the_chosen_atoms() -> None:
-    signals, atoms = random(100, 12), unit(random(40, 12, seed=1))
-    numbers, codes = pursue(signals, atoms, 3)
-    left = signals - dense(numbers, codes, 40) @ atoms
-    assert (atoms[numbers] @ left[..., None]).abs().max() < 1e-12  # rounding of float64
-
-
-def test_a_signal_of_two_atoms_is_found_exactly() -> None:
-    atoms = unit(random(6, 12))
-    signals = 3 * atoms[[0]] - 2 * atoms[[4]]
-    torch.testing.assert_close(dense(*pursue(signals, atoms, 3), 6), torch.tensor([[3.0, 0, 0, 0, -2, 0]]).double())
-
-
 def test_a_flat_patch_has_no_code() -> None:
     _, codes = pursue(torch.zeros(2, 12), unit(random(6, 12)).float(), 3)
     assert torch.equal(codes, torch.zeros(2, 3))
