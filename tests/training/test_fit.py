@@ -53,16 +53,18 @@ class Killer(Recorder):
             raise ConnectionError("killed")
 
 
-@pytest.mark.parametrize(("event", "epoch"), [("row", 2), ("row", EPOCHS - 1), ("image", 1)])
+@pytest.mark.parametrize(("event", "epoch", "lr"), [("row", 2, 1e-2), ("row", EPOCHS - 1, 0.3), ("image", 1, 1e-2)])
 def test_a_resumed_training_equals_the_uninterrupted_one(
-    event: str, epoch: int, data: Callable[..., PairData], tmp_path: Path
+    event: str, epoch: int, lr: float, data: Callable[..., PairData], tmp_path: Path
 ) -> None:
     with pytest.raises(ConnectionError):
-        run(module(), data(), tmp_path / "killed", Killer(event, epoch))
+        run(module(lr=lr), data(), tmp_path / "killed", Killer(event, epoch))
     seen = Recorder()
-    resumed = run(module(), data(), tmp_path / "killed", seen)
-    assert same(resumed, run(module(), data(), tmp_path / "whole"))
+    resumed = run(module(lr=lr), data(), tmp_path / "killed", seen)
+    assert same(resumed, run(module(lr=lr), data(), tmp_path / "whole"))
     assert 0 < len(seen.rows) < EPOCHS  # it did not start from scratch
+    if lr == 0.3:  # so high that the best weights are those of an epoch before the kill
+        assert resumed.best_epoch < epoch
 
 
 @pytest.mark.parametrize(("lr", "patience", "epochs"), [(STILL, 2, [0, 1, 2]), (1e-2, EPOCHS, [0, 1, 2, 3, 4])])

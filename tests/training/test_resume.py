@@ -1,5 +1,6 @@
 """An unfinished training waits in a folder named by all that decides its result."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,21 @@ def net(seed: int = 0) -> nn.Module:
     return nn.Linear(2, 2)
 
 
-def test_the_same_training_has_the_same_fingerprint() -> None:
-    assert of(CONFIG, "data", net()) == of(dict(reversed(CONFIG.items())), "data", net())
-
-
 @pytest.mark.parametrize(
-    ("config", "data", "seed"), [({**CONFIG, "lr": 0.2}, "data", 0), (CONFIG, "other data", 0), (CONFIG, "data", 1)]
+    ("config", "data", "seed", "device", "is_same"),
+    [
+        (dict(reversed(CONFIG.items())), "data", 0, "cpu", True),
+        ({**CONFIG, "feeder": "resident", "num_workers": 2, "checkpoint_minutes": 1}, "data", 0, "cpu", True),
+        ({**CONFIG, "lr": 0.2}, "data", 0, "cpu", False),
+        (CONFIG, "other data", 0, "cpu", False),
+        (CONFIG, "data", 1, "cpu", False),
+        (CONFIG, "data", 0, "cuda", False),
+    ],
 )
-def test_config_data_and_first_weights_change_the_fingerprint(config: dict[str, Any], data: str, seed: int) -> None:
-    assert of(config, data, net(seed)) != of(CONFIG, "data", net())
-
-
-def test_the_kind_of_device_changes_the_fingerprint() -> None:
-    assert of(CONFIG, "data", net(), "cuda") != of(CONFIG, "data", net(), "cpu")
+def test_what_decides_the_result_changes_the_fingerprint(
+    config: dict[str, Any], data: str, seed: int, device: str, is_same: bool
+) -> None:
+    assert (of(config, data, net(seed), device) == of(CONFIG, "data", net())) == is_same
 
 
 @pytest.mark.parametrize(("device", "counts"), [("cpu", True), ("cuda", False)])
@@ -89,40 +92,29 @@ def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_what_was_ended_on_purpose_is_not_gone_on_with(tmp_path: Path) -> None:
-    with pytest.raises(Ended), work_folder(tmp_path, "espcn", THIS) as folder:
-        (folder / "last.ckpt").write_text("weights")
-        raise Ended("pruned")
-    assert not folder.exists()
-
-
-def test_the_folder_goes_on_success(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", THIS) as folder:
-        (folder / "last.ckpt").write_text("weights")
+@pytest.mark.parametrize(
+    ("error", "stays"), [(None, False), (Ended("pruned"), False), (KeyboardInterrupt(), True)], ids=str
+)
+def test_the_folder_stays_for_what_can_be_resumed(error: BaseException | None, stays: bool, tmp_path: Path) -> None:
+    """Not on success, nor for a training that was ended on purpose."""
+    with contextlib.suppress(Ended, KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
         assert folder == tmp_path / "work" / f"espcn-{fingerprint(THIS)}"
-    assert not folder.exists()
-
-
-def test_the_folder_stays_on_failure(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
         (folder / "last.ckpt").write_text("weights")
-        raise KeyboardInterrupt
-    with work_folder(tmp_path, "espcn", THIS) as folder:
-        assert (folder / "last.ckpt").read_text() == "weights"
+        if error:
+            raise error
+    assert folder.exists() == stays
+    with work_folder(tmp_path, "espcn", THIS) as again:
+        assert (again / "last.ckpt").exists() == stays
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with (
         work_folder(tmp_path, "espcn", THIS),
+        work_folder(tmp_path, "espcn", OTHER),  # which may run at the same time
         pytest.raises(SrlabError, match=f"espcn-{fingerprint(THIS)} is in use"),
         work_folder(tmp_path, "espcn", THIS),
     ):
         pass
-
-
-def test_trainings_of_different_fingerprints_run_side_by_side(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", THIS) as one, work_folder(tmp_path, "espcn", OTHER) as other:
-        assert one != other
 
 
 def test_the_run_of_a_killed_training_is_remembered(tmp_path: Path) -> None:
@@ -168,8 +160,3 @@ def test_differences_name_what_one_side_lacks() -> None:
         "b is absent there and 2 here",
         "data",
     ]
-
-
-def test_a_training_goes_on_whoever_feeds_it() -> None:
-    machine = {"feeder": "resident", "num_workers": 2, "checkpoint_minutes": 1}
-    assert of({**CONFIG, **machine}, "data", net()) == of(CONFIG, "data", net())
