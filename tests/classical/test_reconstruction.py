@@ -111,12 +111,6 @@ def test_the_noise_of_luma_is_less_than_that_of_its_channels() -> None:
     assert frame.lr.var().item() == pytest.approx(frame.variance, rel=0.02)
 
 
-def test_it_assumes_the_middle_of_what_the_degradation_may_do() -> None:
-    off, ranged = {"min": 0, "max": 0}, {"min": 0.2, "max": 2.0}
-    degradation = Imaging(4, 0, "bicubic", off, off, ranged, off, off, None, off, off, off)
-    assert IBP(degradation, "IBP", 5, "bicubic").nominal.draw == degradation.nominal()
-
-
 OPERATOR = observation(DrawnImaging(4, "bicubic", {}))
 
 
