@@ -145,7 +145,7 @@ def saved_but_killed(folder: Path, value: float, num_operations: int) -> bool:
 
         def count(event: str, args: tuple[Any, ...]) -> None:
             # the last: opened to be written or locked
-            counts[0] += event in {"os.rename", "os.link", "os.remove"} or (event == "open" and args[2] & os.O_WRONLY)
+            counts[0] += event in {"os.rename", "os.remove"} or (event == "open" and args[2] & os.O_WRONLY)
             if counts[0] > num_operations:
                 os._exit(9)
 
@@ -174,19 +174,6 @@ def test_a_kill_between_any_two_operations_leaves_a_whole_checkpoint(tmp_path: P
             break
         num_operations += 1
     assert num_operations >= 2  # to write, to rename
-
-
-def test_where_there_are_no_hard_links_the_one_before_is_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(1, "Operation not permitted")  # what link(2) says on FAT
-
-    monkeypatch.setattr(os, "link", refuse)
-    saved(tmp_path, 1.0)
-    saved(tmp_path, 2.0)
-    (tmp_path / "last.ckpt").unlink()
-    assert value_of(tmp_path) == 1.0
 
 
 # Room.

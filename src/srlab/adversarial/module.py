@@ -45,7 +45,7 @@ class Adversarial(Trainable):
         SrlabError: label_smoothing is not in [0, 1), or r1 is negative.
     """
 
-    monitor = "val/content"
+    monitor, sign = "val/content", -1
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Adversarial(Trainable):
         self.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:
-        means = self.close_epoch(sign=-1)  # plateau schedules of both modules maximize; content is minimized
+        means = self.close_epoch()
         for line in self.alarms.check(means) if self.trainer.is_global_zero else []:
             print(f"epoch {self.current_epoch + 1}: {line}", flush=True)
 

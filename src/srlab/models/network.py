@@ -39,6 +39,11 @@ class Network(nn.Module):
         super().__init__()
         self.scale, self.channels, self.variant = scale, channels, variant
 
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases, statistics of batch normalisation not counted."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def forward(self, lr: Tensor) -> Tensor:
         """(B, channels, h, w) in [0, 1] to (B, channels, h*scale, w*scale), about [0, 1] and not clamped."""
         raise NotImplementedError(f"{type(self).__name__}.forward")

@@ -23,7 +23,7 @@ class Trained:
     @property
     def num_parameters(self) -> int:
         """Weights and biases of the network."""
-        return sum(parameter.numel() for parameter in self.net.parameters())
+        return self.net.num_parameters
 
     def to(self, device: torch.device | str) -> Self:
         """The same object, its network moved to `device`."""

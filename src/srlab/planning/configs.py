@@ -1,8 +1,7 @@
 """The trainings of a profile, as conf/train.yaml composes them with the profile's settings or those of params.yaml."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +20,16 @@ CONF, PARAMS = ROOT / "conf", Path("params.yaml")
 
 def configs(profile: str | None, only: Sequence[str], overrides: Sequence[str]) -> tuple[str, dict[str, DictConfig]]:
     """Which of conf/trainer (`run_on`, unless an override is `trainer=...`), and conf/train.yaml for each network."""
-    with _composing(_params_file(profile), overrides) as composed:
+    params_file = _params_file(profile)
+    with TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
+        shutil.copy(params_file, Path(folder) / PARAMS.name)
+
+        def composed(*more: str) -> DictConfig:
+            try:
+                return compose("train", [*more, *overrides, f"hydra.searchpath=[file://{folder}]"])
+            except HydraException as error:
+                raise SrlabError(str(error).splitlines()[0]) from error
+
         params = composed()
         known = [*params.models, *params.gans]
         unknown = [name for name in only if name not in known]
@@ -42,18 +50,6 @@ def _params_file(profile: str | None) -> Path:
     if profile not in known:
         raise SrlabError(f"there is no profile {profile}: choose one of {', '.join(known)}")
     return known[profile]
-
-
-@contextmanager
-def _composing(params: Path, overrides: Sequence[str]) -> Iterator[Callable[..., DictConfig]]:
-    """Composes conf/train.yaml with the settings of `params` and more overrides; SrlabError on what does not fit."""
-    with TemporaryDirectory() as folder:
-        shutil.copy(params, Path(folder) / PARAMS.name)
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            try:
-                yield lambda *more: compose("train", [*more, *overrides, f"hydra.searchpath=[file://{folder}]"])
-            except HydraException as error:
-                raise SrlabError(str(error).splitlines()[0]) from error
 
 
 def training_of(cfg: DictConfig, num_steps: int) -> Training:

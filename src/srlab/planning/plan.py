@@ -47,18 +47,15 @@ def plan(
     if minutes is not None and not minutes > 0:
         raise SrlabError(f"no training fits into {minutes:g} minutes: give --minutes above 0")
     trainer, found = configs(profile, only, overrides)
-    given = any(override.startswith("trainer=") for override in overrides)
+    is_given = any(override.startswith("trainer=") for override in overrides)
     outlooks, failures = _shown(profile, trainer, found, num_steps, probe, minutes)
-    if trainer == "default" and not given and _on_cpu(outlooks) and cpu_has_bf16():
+    is_on_cpu = any(one.probed.idle_bytes is not None for one in outlooks)
+    if trainer == "default" and not is_given and is_on_cpu and cpu_has_bf16():
         print(flush=True)
         trainer, found = configs(profile, only, [*overrides, "trainer=cpu_bf16"])
         failures |= _shown(profile, trainer, found, num_steps, probe, minutes)[1]
     if failures:
         raise SrlabError(f"{', '.join(failures)} could not be probed, see above")
-
-
-def _on_cpu(outlooks: Sequence[Outlook]) -> bool:
-    return any(one.probed.idle_bytes is not None for one in outlooks)
 
 
 def _shown(

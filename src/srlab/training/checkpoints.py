@@ -8,7 +8,6 @@ import io
 import os
 import pickle
 import random
-import shutil
 import signal
 import threading
 import time
@@ -48,7 +47,8 @@ class WholeFiles(TorchCheckpointIO):
                     file.write(buffer.getbuffer())
                     file.flush()
                     os.fsync(file.fileno())
-                _keep(path, path.with_name(PREVIOUS))
+                if path.exists():  # at every moment one of the two is whole
+                    path.replace(path.with_name(PREVIOUS))
         except OSError as error:
             raise SrlabError(
                 f"{path} cannot be written ({error.strerror}): make room and run the same command again, it resumes "
@@ -80,14 +80,10 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
 
 
 class Best(Callback):
-    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better.
+    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better."""
 
-    Args:
-        mode: "max" or "min", what is better of the module's `monitor`.
-    """
-
-    def __init__(self, mode: str, patience: int) -> None:
-        self.mode, self.patience = mode, patience
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
         self.epoch, self.value, self.waited, self.weights = -1, float("nan"), 0, {}
 
     @property
@@ -98,7 +94,7 @@ class Best(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module: Any = pl_module
         value = float(trainer.callback_metrics[module.monitor])
-        if self.epoch < 0 or (value > self.value if self.mode == "max" else value < self.value):
+        if self.epoch < 0 or module.sign * value > module.sign * self.value:
             weights = module.network.state_dict().items()
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
             self.epoch, self.value, self.waited = trainer.current_epoch, value, 0
@@ -248,17 +244,6 @@ def _next_attempt(path: Path) -> str:
     before = path.with_name(PREVIOUS)
     has_other = path != before and before.exists()
     return "resuming from the one before" if has_other else "starting from scratch, there is no other"
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Give `path` the name `previous` too; at every moment one of the two is there."""
-    if not path.exists():
-        return
-    previous.unlink(missing_ok=True)
-    try:
-        os.link(path, previous)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(path, previous)
 
 
 def _first_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from srlab.training.checkpoints import Best, Checkpoints, WholeFiles, newest
 from srlab.training.curves import Row
 from srlab.training.history import History, SampleImages, TrainingProgress, Waiting
 from srlab.training.resume import Origin
+from srlab.training.trainable import Trainable
 
 
 class Watcher(Protocol):
@@ -41,7 +42,7 @@ class Fitted:
 
 
 def fit(
-    module: Any,
+    module: Trainable,
     data: pl.LightningDataModule,
     make_trainer: Callable[..., pl.Trainer],
     work: Path,
@@ -67,7 +68,7 @@ def fit(
         SrlabError: a loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
     """
     quiet_lightning()
-    best = Best("max" if module.monitor == "val/psnr" else "min", patience)
+    best = Best(patience)
     waiting = Waiting()
     history = History(watcher.metrics, waiting)
     checkpoints = Checkpoints(work, made_by, checkpoint_minutes, label)

@@ -30,7 +30,7 @@ class Regression(Trainable):
         optimizer: makes the optimizer (Adam there).
     """
 
-    monitor = "val/psnr"
+    monitor, sign = "val/psnr", 1
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Regression(Trainable):
         self.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:
-        self.close_epoch(sign=1)
+        self.close_epoch()
 
     def _step(self, optimizer: torch.optim.Optimizer, batch_lr: Tensor, batch_hr: Tensor) -> None:
         optimizer.zero_grad()

@@ -62,12 +62,14 @@ class Trainable(pl.LightningModule):
 
     Attributes:
         monitor: the logged value that chooses the best epoch.
+        sign: 1 where more of it is better, -1 where less is.
         average: the moving average of the network, where the recipe has one.
         num_steps: batches learned from since the beginning of the first epoch, however many optimizers there are.
         means: of what is logged in this epoch.
     """
 
     monitor: str
+    sign: int
     average: Average | None
 
     def __init__(self, recipe: Recipe) -> None:
@@ -100,13 +102,13 @@ class Trainable(pl.LightningModule):
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
-    def close_epoch(self, sign: int) -> dict[str, float]:
+    def close_epoch(self) -> dict[str, float]:
         """After validation: log the epoch's means, which it returns, and step the schedules by `sign` * `monitor`."""
         if not self.trainer.datamodule.validates:  # pyright: ignore[reportAttributeAccessIssue]
             self.means.discount("val/")
         means = self.means.take(self._over_all)
         self.log_dict(means)  # reduced already
-        step_schedules(self, sign * means[self.monitor])
+        step_schedules(self, self.sign * means[self.monitor])
         return means
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
