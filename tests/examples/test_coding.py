@@ -17,8 +17,8 @@ def unit(rows: Tensor) -> Tensor:
     return rows / rows.norm(dim=1, keepdim=True)
 
 
-def dense(numbers: Tensor, codes: Tensor, num_atoms: int) -> Tensor:
-    return torch.zeros(len(codes), num_atoms, dtype=codes.dtype).scatter_add_(1, numbers, codes)
+def dense(indices: Tensor, codes: Tensor, num_atoms: int) -> Tensor:
+    return torch.zeros(len(codes), num_atoms, dtype=codes.dtype).scatter_add_(1, indices, codes)
 
 
 @pytest.mark.parametrize("sparsity", [1, 2, 3, 5])
@@ -37,6 +37,6 @@ def test_a_flat_patch_has_no_code() -> None:
 def test_an_atom_that_is_there_twice_does_no_harm() -> None:
     atoms = unit(random(3, 4))[[0, 1, 2, 0, 1, 2]]
     signals = random(50, 4, seed=2)
-    numbers, codes = pursue(signals, atoms, 4)
+    indices, codes = pursue(signals, atoms, 4)
     best = torch.linalg.lstsq(atoms[:3].T, signals.T).solution.T @ atoms[:3]  # three atoms span all there is
-    torch.testing.assert_close(dense(numbers, codes, 6) @ atoms, best)
+    torch.testing.assert_close(dense(indices, codes, 6) @ atoms, best)

@@ -40,7 +40,7 @@ def test_the_reported_residual_is_what_the_updated_codes_leave() -> None:
     ksvd = KSVD(signals, 20, sparsity=2, seed=1)
     ksvd._replace = lambda errors, uses: None  # as it is before worthless atoms are replaced
     rmse = ksvd.step()
-    left = signals - (ksvd.codes[..., None] * ksvd.atoms[ksvd.numbers]).sum(1)
+    left = signals - (ksvd.codes[..., None] * ksvd.atoms[ksvd.indices]).sum(1)
     assert rmse == pytest.approx(left.square().mean().sqrt().item(), rel=1e-4)  # float32 sums of 300 * 12 squares
 
 
@@ -66,7 +66,7 @@ def test_partners_are_the_least_squares_solution() -> None:
     others = torch.tensor(np.random.default_rng(3).standard_normal((400, 7))).float()
     ksvd = KSVD(signals, 20, sparsity=2, seed=1)
     ksvd.encode()
-    codes = torch.zeros(400, 20).scatter_add_(1, ksvd.numbers, ksvd.codes).double().numpy()
+    codes = torch.zeros(400, 20).scatter_add_(1, ksvd.indices, ksvd.codes).double().numpy()
     expected = np.linalg.lstsq(codes, others.double().numpy(), rcond=None)[0]
     np.testing.assert_allclose(ksvd.partners(others).numpy(), expected, rtol=1e-4, atol=1e-5)  # codes are float32
 

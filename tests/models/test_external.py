@@ -1,4 +1,4 @@
-"""Anybody's network: what it is given, what becomes of its output, and the published figures of one."""
+"""A network from elsewhere: what it is given, and what becomes of its output."""
 
 from collections.abc import Callable
 
@@ -130,7 +130,7 @@ def test_every_tile_has_the_side_of_the_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "message"),
+    ("settings", "message"),
     [
         ({"channels": "cmyk"}, r"external\.mine\.channels is cmyk: choose one of rgb, bgr, y"),
         ({"value_range": 0}, r"external\.mine\.value_range is 0: set 1 or 255"),
@@ -139,9 +139,9 @@ def test_every_tile_has_the_side_of_the_line() -> None:
         ({"tile": 8, "overlap": 4}, r"external\.mine: a tile of 8 with an overlap of 4 keeps nothing"),
     ],
 )
-def test_an_impossible_number_is_named(numbers: dict, message: str) -> None:
+def test_an_impossible_setting_is_named(settings: dict, message: str) -> None:
     with pytest.raises(SrlabError, match=message):
-        external(Spy(), **numbers)
+        external(Spy(), **settings)
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ from srlab.patches.datamodule import PairData
 from srlab.training.checkpoints import WholeFiles, newest, random_states, set_random_states
 from srlab.training.fit import Fitted, fit
 
-NUMBERS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
+SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
 BY = {"lr": "0.1"}  # what made the checkpoints of these tests
 
 
 def run(store: Path, work: Path, life: int = 0, die: Any = fail) -> Fitted:
-    data = MortalData(str(store), **NUMBERS)
+    data = MortalData(str(store), **SETTINGS)
     data.life, data.die = life, die
     return fitted(regression(), data, work, Recorder(), EPOCHS, checkpoint_minutes=0)
 
@@ -217,7 +217,7 @@ class Greedy(ESPCN):
 def greedy(store: Path, work: Path, **changes: Any) -> Fitted:
     module = regression(lambda: Greedy(2))
     module.net.__dict__.update(changes)
-    return fitted(module, PairData(str(store), **NUMBERS), work, Recorder(), 1)
+    return fitted(module, PairData(str(store), **SETTINGS), work, Recorder(), 1)
 
 
 @pytest.mark.parametrize(
@@ -270,4 +270,4 @@ def test_a_precision_that_needs_its_loss_scaled_is_refused(store: Path, tmp_path
         return made
 
     with pytest.raises(SrlabError, match="set bf16-mixed or 32-true"):
-        fit(regression(), PairData(str(store), **NUMBERS), with_scaler, tmp_path, "test", 1, Recorder(), BY, 1)
+        fit(regression(), PairData(str(store), **SETTINGS), with_scaler, tmp_path, "test", 1, Recorder(), BY, 1)

@@ -13,7 +13,7 @@ from srlab.models.network import Network
 from srlab.models.trained import Trained, with_remarks
 
 FORMAT, VERSION = "srlab release", 1
-NETWORKS = "srlab.models."  # where a card may take a class from: a file of somebody's runs no other code
+NETWORKS = "srlab.models."  # where a card may take a class from: a card from elsewhere runs no other code
 
 
 class Pretrained(Trained):

@@ -1,4 +1,4 @@
-"""Weights in one safetensors file: no pickle, so that opening somebody's weights runs no code."""
+"""Weights in one safetensors file: no pickle, so that opening a file from elsewhere runs no code."""
 
 import json
 from collections.abc import Mapping
