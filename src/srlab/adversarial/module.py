@@ -129,13 +129,15 @@ class Adversarial(Trainable):
         # The generator's graph of the whole batch is kept: `accumulate` saves the memory of all others.
         sr = self.generator(lr)
         optimizer_g, optimizer_d = self.optimizers(use_pl_optimizer=False)  # pyright: ignore[reportGeneralTypeIssues]
-        seen = self._learn_to_tell(optimizer_d, lr, sr.detach(), hr)
+        seen = self._step_discriminator(optimizer_d, lr, sr.detach(), hr)
         self.discriminator.requires_grad_(False)
-        self._learn_to_enlarge(optimizer_g, lr, sr, hr, seen)
+        self._step_generator(optimizer_g, lr, sr, hr, seen)
         self.discriminator.requires_grad_(True)
         self.finish_step()
 
-    def _learn_to_tell(self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor) -> list[Scalars]:
+    def _step_discriminator(
+        self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor
+    ) -> list[Scalars]:
         """One step of the discriminator; what is to be logged of each micro-batch."""
         optimizer.zero_grad()
         seen: list[Scalars] = []
@@ -153,7 +155,7 @@ class Adversarial(Trainable):
         self.recipe.step(optimizer, self.num_steps)
         return seen
 
-    def _learn_to_enlarge(
+    def _step_generator(
         self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, seen: list[Scalars]
     ) -> None:
         """One step of the generator; logs it together with what was `seen` of the discriminator."""
