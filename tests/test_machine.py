@@ -6,7 +6,7 @@ from itertools import chain, repeat
 import pytest
 
 from srlab import machine
-from srlab.machine import ENOUGH, FEWEST, PATIENCE, fastest
+from srlab.machine import ENOUGH, PATIENCE, fastest
 
 
 class Machine:
@@ -31,8 +31,27 @@ class Machine:
         return fastest(lambda: self.work("run"), lambda: self.work("reference"), **clocks)
 
 
-def test_the_time_on_a_quiet_machine_is_that_of_the_fastest_run() -> None:
-    assert Machine(0.02, 0.001, chain([5.0] * 4, repeat(1.0))).fastest() == pytest.approx(0.02)
+@pytest.mark.parametrize(
+    ("run", "slowness", "steady", "expected"),
+    [
+        (0.02, chain([5.0] * 4, repeat(1.0)), False, 0.02),  # the fastest
+        (0.02, repeat(1.5), False, None),  # every run has to wait
+        # warm-up, reference, run, reference: a long run that waits, or on a clock that slows down
+        (2 * PATIENCE, iter([1.0, 1.0, 1.5, 1.5]), False, None),
+        (2 * PATIENCE, iter([1.0, 1.0, 1.5, 1.5]), True, None),
+        # work of known size hardly ever takes as long as before
+        (0.02, chain([1.0] * 2, (1.3**power for power in range(1, 1000))), True, None),
+        # a run of half the time beside a reference of double the time: that is not the same machine
+        (0.02, chain([1.0, 2.0, 0.5, 2.0], repeat(1.0)), True, 0.02),
+        # few quiet rounds among many are enough
+        (0.02, chain.from_iterable(repeat([1.0] * 8 + [1.5] * 52)), False, 0.02),
+    ],
+)
+def test_the_time_is_that_of_the_fastest_undisturbed_run(
+    run: float, slowness: Iterator[float], steady: bool, expected: float | None
+) -> None:
+    found = Machine(run, 0.001, slowness, steady).fastest()
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_quiet_machine_is_asked_no_longer_than_is_enough() -> None:
@@ -45,33 +64,6 @@ def test_one_run_is_enough_of_what_takes_long() -> None:
     slow = Machine(2 * PATIENCE, 0.001, repeat(1.0))
     assert slow.fastest() == pytest.approx(2 * PATIENCE)
     assert slow.num_runs == 2  # the first warms up
-
-
-@pytest.mark.parametrize("steady", [False, True], ids=["waits", "slows down"])
-def test_there_is_no_time_of_a_long_run_that_was_disturbed(steady: bool) -> None:
-    # warm-up, reference, run, reference
-    assert Machine(2 * PATIENCE, 0.001, iter([1.0, 1.0, 1.5, 1.5]), steady).fastest() is None
-
-
-def test_there_is_no_time_where_every_run_has_to_wait() -> None:
-    assert Machine(0.02, 0.001, repeat(1.5)).fastest() is None
-
-
-def test_there_is_no_time_where_work_of_known_size_hardly_ever_takes_as_long_as_before() -> None:
-    speeds = chain([1.0] * 2, (1.3**power for power in range(1, 1000)))
-    assert Machine(0.02, 0.001, speeds, steady=True).fastest() is None
-
-
-def test_disturbed_runs_do_not_count_however_fast_they_seem() -> None:
-    # A run of half the time beside a reference of double the time: what is measured is not the same machine.
-    odd = chain([1.0, 2.0, 0.5, 2.0], repeat(1.0))
-    assert Machine(0.02, 0.001, odd, steady=True).fastest() == pytest.approx(0.02)
-
-
-def test_few_quiet_rounds_among_many_are_enough() -> None:
-    one_in_ten = chain.from_iterable(repeat([1.0] * 8 + [1.5] * 52))
-    assert Machine(0.02, 0.001, one_in_ten).fastest() == pytest.approx(0.02)
-    assert FEWEST > 1
 
 
 @pytest.mark.parametrize(("load", "words"), [(0.2, ""), (3.25, "a load of 3.2 on 2 cores")])

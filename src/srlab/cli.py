@@ -109,7 +109,7 @@ def _send(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from srlab.planning import in_a_process, plan  # imports hydra, which the others have no need of
+    from srlab.planning.plan import in_a_process, plan  # imports hydra, which the other commands do not need
 
     given = [*options.what, *options.only]  # an option with several values takes overrides after it for its own
     profiles = [one for one in options.what if "=" not in one]

@@ -1,7 +1,5 @@
 """SRGAN's losses equal their definitions, computed by numpy in double precision."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from srlab.adversarial.losses import MSEContent, VGGContent, adversarial_loss, discriminator_loss, r1_penalty
-from srlab.errors import SrlabError
+from srlab.adversarial.losses import MSEContent, adversarial_loss, discriminator_loss, r1_penalty
 from srlab.models.srgan import Discriminator
 
 # Beyond these, the naive formulas below lose their digits in 1 - D.
 logits = st.lists(st.floats(-15, 15, width=32), min_size=1, max_size=6)
 
-# The losses are float32, and torch computes log(1 + exp(-|x|)) with the sum rounded: half an eps of 1 is lost whatever
-# the size of the result, in each of two terms, which matters where a certain and right discriminator costs nearly 0.
-float32 = {"rel": 2e-6, "abs": 2.4e-7}
+# The losses are float32, and torch adds log(1 + exp(-|x|)) to the logit before it takes the logit off again: half a
+# unit in the last place of a logit below 16, 4.8e-7, is lost in each of two terms however small the result.
+float32 = {"rel": 2e-6, "abs": 1e-6}
 
 
 def column(values: list[float]) -> torch.Tensor:
@@ -29,36 +26,18 @@ def probability(values: list[float]) -> np.ndarray:
     return 1 / (1 + np.exp(-np.array(values)))
 
 
-@given(logits, logits)
-def test_the_discriminator_loss_is_equation_2(real: list[float], fake: list[float]) -> None:
-    expected = -np.log(probability(real)).mean() - np.log(1 - probability(fake)).mean()
-    assert discriminator_loss(column(real), column(fake), 0.0).item() == pytest.approx(expected, **float32)
-
-
-@given(logits, logits, st.floats(0, 0.5))
-def test_smoothing_is_of_the_real_side_only(real: list[float], fake: list[float], smoothing: float) -> None:
-    """The cross entropy with the target 1 - smoothing for photographs (Salimans et al. 2016, sec. 3.4)."""
+@given(logits, logits, st.just(0.0) | st.floats(0, 0.5))
+def test_the_discriminator_loss_is_equation_2(real: list[float], fake: list[float], smoothing: float) -> None:
+    """With the target 1 - smoothing for photographs alone (Salimans et al. 2016, sec. 3.4)."""
     d = probability(real)
     first = -((1 - smoothing) * np.log(d) + smoothing * np.log(1 - d)).mean()
     expected = first - np.log(1 - probability(fake)).mean()
     assert discriminator_loss(column(real), column(fake), smoothing).item() == pytest.approx(expected, **float32)
 
 
-def test_a_smoothed_discriminator_is_best_at_its_target() -> None:
-    """With the target 0.9, at D(HR) = 0.9: the logit log(0.9 / 0.1)."""
-    real = column([np.log(9)]).float().requires_grad_()
-    discriminator_loss(real, column([0.0]), 0.1).backward()
-    assert real.grad is not None
-    assert real.grad.item() == pytest.approx(0, abs=1e-6)  # float32
-
-
 @given(logits)
 def test_the_adversarial_loss_is_equation_6(fake: list[float]) -> None:
     assert adversarial_loss(column(fake)).item() == pytest.approx(-np.log(probability(fake)).mean(), **float32)
-
-
-def test_an_undecided_discriminator_costs_log_4() -> None:
-    assert discriminator_loss(column([0.0]), column([0.0]), 0.0).item() == pytest.approx(np.log(4))
 
 
 @pytest.mark.parametrize("autocast", [False, True])
@@ -89,14 +68,6 @@ def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights() -> None:
     penalty.backward()
     assert weight.grad is not None
     assert torch.allclose(weight.grad, 2 * weight, rtol=1e-5)  # d ||w||^2 / dw: the penalty can be minimized
-
-
-def test_r1_of_a_quadratic_discriminator_is_a_mean_over_images() -> None:
-    """D(x) = ||x||^2 / 2 has the gradient x."""
-    hr = images(torch.float64)
-    expected = hr.square().sum((1, 2, 3)).mean().item()
-    # float64
-    assert r1_penalty(lambda x: x.square().sum((1, 2, 3)) / 2, hr).item() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -156,8 +127,3 @@ def test_mse_content_of_16_bit_images_is_computed_in_float32() -> None:
     assert found.dtype == torch.float32
     expected = 4 * (sr.double() - hr.double()).square().mean().item()
     assert found.item() == pytest.approx(expected, rel=1e-5)  # float32; 16 bit would be off by up to 4e-3
-
-
-def test_vgg_content_without_weights_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="holds no VGG-19 weights: run `dvc repro`"):
-        VGGContent(str(tmp_path), "vgg54")

@@ -50,24 +50,6 @@ def fetched(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("name", "convention"), [("mine.npz", "caffe"), ("mine.pth", "torchvision")])
-def test_the_convention_of_the_weights_is_noted(
-    name: str, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / name).write_bytes(b"mine")
-    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / name))
-    fetched(tmp_path)
-    assert read_json(tmp_path / "out/weights.json")["convention"] == convention
-
-
-def test_the_file_that_is_named_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mirror(tmp_path, monkeypatch)
-    (tmp_path / "mine.npz").write_bytes(b"mine")
-    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / "mine.npz"))
-    file = fetched(tmp_path)
-    assert (file.read_bytes(), file.suffix) == (b"mine", ".npz")  # whatever it was called, the loss finds it
-
-
 def test_a_named_file_that_is_none_is_no_reason_to_take_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +64,17 @@ def test_the_mirror_comes_before_a_download(site: Site, tmp_path: Path, monkeypa
     mirror(tmp_path, monkeypatch)
     assert fetched(tmp_path).read_bytes() == b"mirrored"
     assert site.asked == []
+
+
+@pytest.mark.parametrize(("name", "convention"), [("mine.npz", "caffe"), ("mine.pth", "torchvision")])
+def test_the_file_that_is_named_comes_first_and_its_convention_is_noted(
+    name: str, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror(tmp_path, monkeypatch)
+    (tmp_path / name).write_bytes(b"mine")
+    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / name))
+    assert fetched(tmp_path).read_bytes() == b"mine"
+    assert read_json(tmp_path / "out/weights.json")["convention"] == convention
 
 
 @pytest.mark.parametrize("with_mirror", [False, True])

@@ -19,7 +19,7 @@ def matrix(n: int, scale: float) -> np.ndarray:
     return imresize(wide, scale=scale)[:, :, 0].T.numpy()
 
 
-@pytest.mark.parametrize("iterations", [1, 3, 20])
+@pytest.mark.parametrize("iterations", [1, 20])
 def test_rounds_are_a_neumann_series(iterations: int) -> None:
     """x_n = U (sum over k <= n of (I - DU)^k) y, from x_0 = U y."""
     scale, height, width = 4, 6, 5
@@ -35,16 +35,15 @@ def test_rounds_are_a_neumann_series(iterations: int) -> None:
 
 
 @pytest.mark.parametrize("backprojection", ["bicubic", "gaussian"])
-@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("scale", [2, 3, 8])
 def test_the_result_explains_the_lr_image(backprojection: str, scale: int) -> None:
     method = IBP(Bicubic(scale), "IBP", 60, backprojection)
     lr = torch.rand(1, 1, 13, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     frame = Frame(lr, method.nominal, 0.0)
     start = (method.nominal.forward(imresize(lr, scale=scale)) - lr).norm()
     left = (method.nominal.forward(method.reconstruct([frame])) - lr).norm()
-    assert (
-        left < 0.02 * start
-    )  # of white noise, the slowest to fit: 1.5 % is left by the Gaussian at x2, less at other scales
+    # of white noise, the slowest to fit: 1.5 % is left by the Gaussian at x2, less at other scales
+    assert left < 0.02 * start
 
 
 def test_the_gaussian_keeps_a_flat_residual_and_smooths_a_point() -> None:

@@ -117,11 +117,3 @@ def test_the_objective_falls_and_so_does_its_gradient() -> None:
     slopes = [problem.gradient(iterates[k]).norm().item() for k in (0, 99, 999)]
     assert slopes[1] < 0.05 * slopes[0]
     assert slopes[2] < 1e-6 * slopes[0]
-
-
-def test_images_of_a_batch_do_not_disturb_each_other() -> None:
-    frames = shots(16, 1)
-    both = [Frame(torch.cat([frames[0].lr, rand(1, 1, 8, 8)]), frames[0].operator, frames[0].variance)]
-    together = solved(HuberProblem(both, WEIGHT, THRESHOLD, 0.0), both, 50)[-1][:1]
-    alone = solved(HuberProblem(frames, WEIGHT, THRESHOLD, 0.0), frames, 50)[-1]
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)  # float64, sums of another order

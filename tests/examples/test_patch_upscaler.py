@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from srlab.errors import SrlabError
 from srlab.evaluation.cost import MultiplyAdds
 from srlab.examples import upscaler
 from srlab.examples.anchored import Anchored
@@ -71,23 +70,24 @@ def built(build: Callable[[int, str], PatchUpscaler], folder: Path, scale: int) 
     return build(scale, saved(folder, scale, names))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@every_scale
+@pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (8, 3)])
 @every_method
 def test_images_grow_by_the_scale(build, tmp_path: Path, scale: int, channels: int) -> None:
     method, lr = built(build, tmp_path, scale), picture(channels)
+    assert isinstance(method, Upscaler)
+    assert not any(parameter.requires_grad for parameter in method.parameters())
     enlarged = method.upscale(lr, scale)
     assert enlarged.shape == (2, channels, 9 * scale, 7 * scale)
     assert not torch.allclose(enlarged, imresize(lr, scale=scale).clamp(0, 1), atol=0.01)  # it does something
 
 
+@pytest.mark.parametrize("side", [1, 5])
 @every_method
-def test_methods_are_upscalers(build, tmp_path: Path) -> None:
-    method = built(build, tmp_path, 2)
-    assert isinstance(method, Upscaler)
-    area = 36
-    per_atom = area * DIMENSIONS if build is METHODS["anr"] else area
-    assert method.num_parameters == 4 * area * DIMENSIONS + ATOMS * DIMENSIONS + ATOMS * per_atom
+def test_small_and_flat_images_are_enlarged(build, side: int, tmp_path: Path) -> None:
+    method = built(build, tmp_path, 4)
+    enlarged = method.upscale(torch.full((1, 1, side, side), 0.5), 4)
+    assert enlarged.shape == (1, 1, 4 * side, 4 * side)
+    assert enlarged.isfinite().all()
 
 
 @every_method
@@ -151,33 +151,3 @@ def test_luma_alone_is_estimated(build, tmp_path: Path) -> None:
     ycbcr = rgb_to_ycbcr(lr)
     torch.testing.assert_close(enlarged[:, 1:], imresize(ycbcr[:, 1:], scale=2), atol=1e-5, rtol=0)
     torch.testing.assert_close(enlarged[:, :1], method(ycbcr[:, :1]), atol=1e-5, rtol=0)
-
-
-@every_method
-def test_flat_images_stay_finite(build, tmp_path: Path) -> None:
-    assert built(build, tmp_path, 2).upscale(torch.full((1, 1, 5, 5), 0.5), 2).isfinite().all()
-
-
-@every_method
-def test_an_image_of_one_pixel_is_enlarged(build, tmp_path: Path) -> None:
-    assert built(build, tmp_path, 4).upscale(torch.full((1, 1, 1, 1), 0.5), 4).shape == (1, 1, 4, 4)
-
-
-def test_another_scale_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="built for x2, asked for x4"):
-        built(METHODS["zeyde"], tmp_path, 2).upscale(picture(1), 4)
-
-
-def test_what_another_method_learned_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match="holds what another method learned"):
-        Anchored("ANR", 2, saved(tmp_path, 2, ("atoms", "details")))
-
-
-@every_method
-def test_tensors_move_with_the_method(build, tmp_path: Path) -> None:
-    moved = built(build, tmp_path, 2).to("meta")  # a device that every machine has
-    assert {parameter.device.type for parameter in moved.parameters()} == {"meta"}
-
-
-def test_nothing_is_left_to_train(tmp_path: Path) -> None:
-    assert not any(parameter.requires_grad for parameter in built(METHODS["zeyde"], tmp_path, 2).parameters())

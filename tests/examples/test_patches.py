@@ -61,12 +61,6 @@ def test_a_patch_holds_the_pixels_of_its_place() -> None:
     assert torch.equal(patches[3 * columns + 5].view(6, 6), image[0, 0, 6:12, 10:16])
 
 
-def test_steps_leave_patches_out() -> None:
-    image = noise(18, 18)
-    every, second = cut(image, 2).view(7, 7, 36), cut(image, 2, step=2).view(4, 4, 36)
-    assert torch.equal(second, every[::2, ::2])
-
-
 def test_pasted_patches_add_up() -> None:
     """Each pixel of the middle is in 3x3 patches, those of the corner LR pixel in one."""
     image = noise(20, 24)

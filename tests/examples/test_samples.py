@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic, Imaging
@@ -82,17 +81,6 @@ def test_several_sizes_of_an_unknown_camera_are_refused(tmp_path: Path) -> None:
         Samples(store, 1, levels=2, shrink=0.98)
 
 
-def test_one_size_of_an_unknown_camera_is_learned_from(tmp_path: Path) -> None:
-    store = blurred(tmp_path)
-    _, details = next(Samples(store, 1).pairs("test"))
-    _, sharp = next(Samples(packed(tmp_path / "sharp", Bicubic(2), [["0", 0]], []), 1).pairs("test"))
-    assert details.square().mean() > 1.5 * sharp.square().mean()  # blur takes more away than the reduction alone
-
-
-def rows(features: Tensor) -> set[bytes]:
-    return {row.numpy().tobytes() for row in features}
-
-
 def test_fewer_pairs_are_drawn_from_all_images(store: PairStore) -> None:
     samples = Samples(store, 1)
     axes = torch.eye(144)[:, :5]
@@ -102,12 +90,8 @@ def test_fewer_pairs_are_drawn_from_all_images(store: PairStore) -> None:
     found = [place[row.numpy().tobytes()] for row in torch.cat([some, few], 1)]
     assert found == sorted(set(found))
     assert min(found) < samples.counts[0] < max(found)
-
-
-def test_another_seed_draws_others(store: PairStore) -> None:
-    samples, axes = Samples(store, 1), torch.eye(144)[:, :5]
-    drawn = [rows(samples.gather(axes, 100, seed=seed)[0]) for seed in (1, 1, 2)]
-    assert drawn[0] == drawn[1] != drawn[2]
+    assert torch.equal(some, samples.gather(axes, 100, seed=1)[0])
+    assert not torch.equal(some, samples.gather(axes, 100, seed=2)[0])
 
 
 @pytest.mark.parametrize("energy", [0.9, 0.999])

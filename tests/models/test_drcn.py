@@ -51,22 +51,18 @@ def pair() -> tuple[Tensor, Tensor]:
     return torch.rand(2, 1, 5, 4, generator=generator), torch.rand(2, 1, 10, 8, generator=generator)
 
 
-def test_every_recursion_predicts_by_the_same_layers(pair: tuple[Tensor, Tensor]) -> None:
+def test_recursions_predict_by_the_same_layers_and_the_output_is_their_weighted_sum(
+    pair: tuple[Tensor, Tensor],
+) -> None:
     net, enlarged = stirred(drcn()), imresize(pair[0], scale=2)
-    for found, expected in zip(net.predictions(enlarged), by_hand(net, enlarged), strict=True):
-        assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-5)  # float32 against float64
+    expected = torch.stack(by_hand(net, enlarged))
+    found = torch.stack(list(net.predictions(enlarged)))
+    assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-5)  # float32 against float64
+    output = (net.shares.double().view(-1, 1, 1, 1, 1) * expected).sum(0)
+    assert torch.allclose(net(pair[0]).double(), output, rtol=1e-4, atol=1e-5)  # likewise
 
 
-def test_the_output_is_the_weighted_sum_of_the_predictions(pair: tuple[Tensor, Tensor]) -> None:
-    net = stirred(drcn())
-    predictions = by_hand(net, imresize(pair[0], scale=2))
-    expected = sum(
-        (share.item() * one for share, one in zip(net.shares, predictions, strict=True)), torch.zeros(()).double()
-    )
-    assert torch.allclose(net(pair[0]).double(), expected, rtol=1e-4, atol=1e-5)  # likewise
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("scale", [2, 3])
 def test_without_a_reconstruction_the_output_is_bicubic(scale: int) -> None:
     net = drcn(scale, num_recursions=4).double()  # quarters are exact
     nn.init.zeros_(net.reconstruction[2].weight)  # pyright: ignore[reportArgumentType]
@@ -92,7 +88,7 @@ def test_the_other_layers_start_as_he_s_and_the_sum_as_a_mean() -> None:
     assert not any(bias.any() for bias in biases)
 
 
-@pytest.mark.parametrize(("epoch", "alpha"), [(0, 1.0), (1, 0.75), (3, 0.25), (4, 0.0), (9, 0.0)])
+@pytest.mark.parametrize(("epoch", "alpha"), [(0, 1.0), (1, 0.75), (9, 0.0)])
 def test_the_training_loss_goes_over_from_the_recursions_to_the_output(
     pair: tuple[Tensor, Tensor], epoch: int, alpha: float
 ) -> None:
@@ -104,15 +100,6 @@ def test_the_training_loss_goes_over_from_the_recursions_to_the_output(
     final = (output - pair[1]).square().sum().item() / (2 * 2)
     expected = alpha * each + (1 - alpha) * final
     assert net.training_loss(*pair, epoch).item() == pytest.approx(expected, rel=1e-4)  # float32 against float64
-
-
-def test_supervised_recursions_are_all_pulled_at(pair: tuple[Tensor, Tensor]) -> None:
-    net = stirred(drcn())
-    net.training_loss(*pair, epoch=0).backward()
-    assert net.recursion.weight.grad is not None
-    assert net.recursion.weight.grad.any()
-    assert net.shares.grad is not None
-    assert not net.shares.grad.any()  # alpha = 1: the sum is not in the loss yet
 
 
 def test_an_image_without_gradients_holds_one_recursion_at_a_time() -> None:

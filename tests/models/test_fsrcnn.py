@@ -61,10 +61,6 @@ def test_the_start_is_he_s_for_prelus_and_a_narrow_gaussian() -> None:
         expected = math.sqrt(2 / ((1 + 0.25**2) * fan_in))  # He et al. 2015, eq. 15
         assert layer.weight.std().item() == pytest.approx(expected, rel=0.02)  # of 14,000 or more draws: 3 errors
     assert net.enlarge.weight.std().item() == pytest.approx(1e-3, rel=0.02)  # of 45,360 draws: 6 errors
-
-
-def test_biases_start_at_zero_and_slopes_at_a_quarter() -> None:
-    net = FSRCNN(4, d=56, s=12, m=4)
     biases = [layer.bias for layer in (*convolutions(net), net.enlarge)]
     assert not any(bias is not None and bias.any() for bias in biases)
     assert {layer.weight.item() for layer in net.body if isinstance(layer, nn.PReLU)} == {0.25}

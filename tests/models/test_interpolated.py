@@ -6,12 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from srlab.errors import SrlabError
 from srlab.models.espcn import ESPCN
 from srlab.models.interpolated import Interpolated
-from srlab.models.network import Network, Upscaler
 from srlab.models.srresnet import SRResNet
 from srlab.models.trained import Trained
 from srlab.models.weights import save_network
@@ -70,32 +69,6 @@ def test_every_weight_and_statistic_is_the_weighted_mean(ends: tuple[str, str], 
             assert torch.allclose(value.double(), expected, rtol=0, atol=1e-6 * size), name
 
 
-def test_statistics_are_between_the_ends(ends: tuple[str, str]) -> None:
-    """Of those of one end and the weights of the other, an image would come out at another contrast."""
-    means = [one.state_dict()["tail.1.running_var"] for one in (trained(0), interpolated(ends, 0.25).net, trained(1))]
-    assert ((means[0] < means[1]) & (means[1] < means[2]) | (means[0] > means[1]) & (means[1] > means[2])).all()
-
-
-def test_a_linear_network_s_output_is_the_mixed_output(tmp_path: Path) -> None:
-    """Where the output is linear in the weights, mixing weights is mixing images."""
-
-    class Scaled(Network):
-        def __init__(self) -> None:
-            super().__init__(scale=1, channels=3)
-            self.layer = nn.Conv2d(3, 3, 1)
-
-        def forward(self, lr: Tensor) -> Tensor:
-            return 0.5 + 0.1 * self.layer(lr)
-
-    mse, gan = str(tmp_path / "mse.safetensors"), str(tmp_path / "gan.safetensors")
-    for seed, file in enumerate((mse, gan)):
-        torch.manual_seed(seed)
-        save_network(Path(file), Scaled(), {})
-    images = [Trained("", Scaled(), file).upscale(picture(), 1) for file in (mse, gan)]
-    mixed = Interpolated("GAN", Scaled(), mse, gan, "a", "a", 0.3).upscale(picture(), 1)
-    assert torch.allclose(mixed, 0.7 * images[0] + 0.3 * images[1], rtol=0, atol=1e-6)  # float32 below 1
-
-
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
 def test_a_weight_outside_is_refused(ends: tuple[str, str], alpha: float) -> None:
     with pytest.raises(SrlabError, match=r"^interpolated\.\*\.alpha is \S+: set it between 0 \(MSE\) and 1 \(GAN\)$"):
@@ -128,11 +101,3 @@ def test_weights_that_do_not_fit_are_refused(ends: tuple[str, str], tmp_path: Pa
 )
 def test_the_label_has_the_weight(ends: tuple[str, str], label: str, expected: str) -> None:
     assert interpolated(ends, 0.5, label).label == expected
-
-
-def test_it_is_an_upscaler_as_large_as_one_of_them(ends: tuple[str, str]) -> None:
-    method = interpolated(ends, 0.5)
-    assert isinstance(method, Upscaler)
-    assert method.num_parameters == sum(one.numel() for one in net().parameters())
-    assert method.upscale(picture()[:, :1], 2).shape == (2, 1, 12, 10)
-    assert not method.net.training

@@ -111,24 +111,17 @@ def test_both_conventions_give_the_same_features(npz: str, pth: str) -> None:
     assert (ours[inner] - theirs[inner]).abs().max() < 1e-5 * ours.max()  # float32
 
 
-def test_vgg22_has_128_channels_at_half_size(npz: str) -> None:
-    assert VGGFeatures(npz, "vgg22")(photo()).shape == (1, 128, 24, 16)
-
-
-def test_vgg54_has_512_channels_at_a_sixteenth(npz: str) -> None:
-    assert VGGFeatures(npz, "vgg54")(photo()).shape == (1, 512, 3, 2)
-
-
-def test_weights_are_frozen(npz: str) -> None:
-    net = VGGFeatures(npz, "vgg22")
+@pytest.mark.parametrize(("layer", "shape"), [("vgg22", (1, 128, 24, 16)), ("vgg54", (1, 512, 3, 2))])
+def test_features_are_smaller_and_gradients_pass_through_to_the_image(
+    layer: str, shape: tuple[int, ...], npz: str
+) -> None:
+    net, image = VGGFeatures(npz, layer), photo().requires_grad_()
+    features = net(image)
+    assert features.shape == shape
     assert not any(parameter.requires_grad for parameter in net.parameters())
-
-
-def test_gradients_pass_through_to_the_image(npz: str) -> None:
-    image = photo().requires_grad_()
-    VGGFeatures(npz, "vgg22")(image).sum().backward()
+    features.sum().backward()
     assert image.grad is not None
-    assert image.grad.any()
+    assert image.grad.any() == (layer == "vgg22")  # the others are made of zeros here
 
 
 def test_under_autocast_images_and_features_stay_in_full_precision(npz: str) -> None:
@@ -143,55 +136,38 @@ def test_under_autocast_images_and_features_stay_in_full_precision(npz: str) -> 
     assert features.dtype == torch.float32
 
 
-def test_torchvisions_file_is_known_by_its_digest(pth: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    with pytest.raises(
-        SrlabError, match=r"expected dcbb9e9d\.\.\.: set SRLAB_VGG19 to torchvision's vgg19-dcbb9e9d.pth"
-    ):
-        VGGFeatures(pth, "vgg22")
-
-
-def test_missing_weights_say_where_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(SrlabError, match=r"missing: set SRLAB_VGG19 .* and run `dvc repro --force fetch_weights`$"):
-        VGGFeatures(str(tmp_path / "vgg19.pth"), "vgg54")
-
-
-def _empty(path: Path) -> None:
-    path.touch()
-
-
-def _text(path: Path) -> None:
-    path.write_text("not found")
-
-
-def _other_arrays(path: Path) -> None:
+def arrays_of_something_else(path: Path) -> None:
     with path.open("wb") as file:
         np.savez(file, a=np.zeros(3))
 
 
-def _other_tensors(path: Path) -> None:
-    torch.save({"a": torch.zeros(3)}, path)
-
-
 @pytest.mark.parametrize(
-    ("suffix", "damage"),
+    ("suffix", "write"),
     [
-        (".npz", _empty),
-        (".npz", _text),
-        (".npz", _other_arrays),
-        (".pth", _empty),
-        (".pth", _text),
-        (".pth", _other_tensors),
+        (".npz", Path.touch),
+        (".npz", arrays_of_something_else),
+        (".pth", lambda path: path.write_text("not found")),
+        (".pth", lambda path: torch.save({"a": torch.zeros(3)}, path)),
     ],
 )
 def test_damaged_weights_are_refused(
-    tmp_path: Path, suffix: str, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suffix: str, write: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vgg, "TORCHVISION_SHA256", "")
     path = tmp_path / f"vgg{suffix}"
-    damage(path)
+    write(path)
     with pytest.raises(SrlabError, match=r"^.* does not hold VGG-19 weights \(\w+\): set SRLAB_VGG19 .*\Z"):
         VGGFeatures(str(path), "vgg22")
+
+
+def test_missing_and_other_weights_say_where_to_get_them(
+    tmp_path: Path, pth: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(SrlabError, match=r"expected dcbb9e9d\.\.\.: set SRLAB_VGG19 to torchvision's"):
+        VGGFeatures(pth, "vgg22")
+    with pytest.raises(SrlabError, match=r"missing: set SRLAB_VGG19 .* and run `dvc repro --force fetch_weights`$"):
+        VGGFeatures(str(tmp_path / "none.pth"), "vgg54")
 
 
 def test_unknown_layer_is_refused(npz: str) -> None:

@@ -67,14 +67,6 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
     assert getattr(optimizer, "clip", None) == line.get("clip")
 
 
-def test_plain_sgd_takes_its_numbers_from_the_line(bench: Path) -> None:
-    """A choice that no profile makes."""
-    cfg = compose("train", ["model=vdsr", "models.vdsr.optimizer=sgd", "models.vdsr.momentum=0.8"])
-    optimizer = instantiate(cfg.model.module).configure_optimizers()[0][0]
-    assert type(optimizer) is torch.optim.SGD
-    assert optimizer.defaults["momentum"] == 0.8
-
-
 @every_smoke_line
 def test_a_small_training_halves_the_loss(
     bench: Path, model: str, data: Callable[..., PairData], tmp_path: Path
@@ -84,18 +76,6 @@ def test_a_small_training_halves_the_loss(
     rows = trained(cfg, data(patches_per_epoch=64), tmp_path / "work", 10).rows
     assert rows[-1]["train/loss"] < rows[0]["train/loss"] / 2
     assert rows[-1]["val/psnr"] > rows[0]["val/psnr"]
-
-
-@pytest.mark.parametrize("model", ["fsrcnn", "vdsr", "drcn"])
-def test_a_training_repeats_byte_for_byte(
-    bench: Path, model: str, data: Callable[..., PairData], tmp_path: Path
-) -> None:
-    cfg, files = compose("train", [f"model={model}", "scale=2"]), []
-    for name in ("one", "two"):
-        fitted = trained(cfg, data(), tmp_path / name, 2)
-        save_network(tmp_path / f"{name}.safetensors", fitted.network, {})
-        files.append((tmp_path / f"{name}.safetensors").read_bytes())
-    assert files[0] == files[1]
 
 
 def test_drcn_s_loss_is_told_the_epoch(bench: Path, data: Callable[..., PairData], tmp_path: Path) -> None:

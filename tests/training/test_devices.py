@@ -1,4 +1,4 @@
-"""What a trainer would compute on, and which one cannot be had here."""
+"""What a trainer would compute on, and which one cannot be used here."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srlab.errors import SrlabError
-from srlab.planning import configs
+from srlab.planning.configs import configs
 from srlab.training import devices
 from srlab.training.devices import cpu_has_bf16, device_type
 

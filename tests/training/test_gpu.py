@@ -15,9 +15,9 @@ from srlab.evaluation.cost import measure
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
-from srlab.planning import configs, training_of
+from srlab.planning.configs import configs, training_of
+from srlab.planning.probe import probe
 from srlab.training.fit import Fitted
-from srlab.training.probe import probe
 
 KIND = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(KIND == "cuda" and not torch.cuda.is_available(), reason="no GPU")]

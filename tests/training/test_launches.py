@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from srlab.models.srresnet import SRResNet
 from srlab.training import history
 from srlab.training.history import Waiting
-from srlab.training.ledger import Means
 from srlab.training.recipe import Recipe
+from srlab.training.trainable import Means
 
 
 class Operations(TorchDispatchMode):
@@ -31,7 +31,7 @@ def test_an_average_takes_three_operations_and_no_look_at_the_device() -> None:
     net = SRResNet(2, 1, 4)
     average: Any = Recipe(warmup=0, clip_norm=0.0, accumulate=1, ema=0.9).averaged(net)
     with Operations() as seen:
-        average.update_parameters(net)
+        average.update(net)
     assert seen.names == ["aten._foreach_lerp_", "aten._foreach_copy_", "aten._foreach_copy_"]
 
 

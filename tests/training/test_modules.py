@@ -14,7 +14,6 @@ from srlab.adversarial.alarms import Alarms
 from srlab.adversarial.losses import MSEContent
 from srlab.adversarial.module import Adversarial
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network
 from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
@@ -53,17 +52,22 @@ def rows(module: Any, data: PairData, work: Path, epochs: int) -> list[dict[str,
     return fitted(module, data, work, Recorder(), epochs).rows
 
 
-@pytest.mark.parametrize("net", [lambda: ESPCN(2), lambda: SRResNet(2, 1, 8)], ids=["luma", "rgb"])
-def test_regression_learns(net: Callable[[], Network], data: Callable[..., PairData], tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    history = rows(Regression(net(), 1e-2, steady), data(patches_per_epoch=32), tmp_path, 3)
-    assert history[-1]["train/loss"] < history[0]["train/loss"] / 2
-    assert history[-1]["val/psnr"] > history[0]["val/psnr"] + 1
+PARTS = {f"train/{name}" for name in ("loss", "content", "adversarial", "discriminator", "d_real", "d_fake")}
 
 
-def test_a_row_of_regression_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:
-    (row,) = rows(Regression(ESPCN(2), 1e-3, steady), data(), tmp_path, 1)
-    assert set(row) == {"epoch", "lr", "train/loss", "val/loss", *SCORES}
+@pytest.mark.parametrize(
+    ("make", "documented"),
+    [
+        (lambda: Regression(ESPCN(2), 1e-3, steady), {"train/loss", "val/loss"}),
+        (gan, {"val/content", "val/colour_drift", *PARTS}),
+    ],
+    ids=["regression", "gan"],
+)
+def test_a_row_holds_what_is_documented(
+    make: Callable[[], Any], documented: set[str], data: Callable[..., PairData], tmp_path: Path
+) -> None:
+    (row,) = rows(make(), data(), tmp_path, 1)
+    assert set(row) == {"epoch", "lr", *documented, *SCORES}
 
 
 def test_the_training_loss_is_the_mean_over_patches(data: Callable[..., PairData], tmp_path: Path) -> None:
@@ -83,41 +87,27 @@ def test_the_training_loss_is_the_mean_over_patches(data: Callable[..., PairData
     assert row["train/loss"] == pytest.approx(errors.mean().item(), rel=1e-5)  # trained in float32
 
 
+def test_both_networks_of_a_gan_learn(data: Callable[..., PairData], tmp_path: Path) -> None:
+    first, *_, last = rows(gan(lr=1e-2), data(patches_per_epoch=32), tmp_path, 3)
+    assert last["train/content"] < first["train/content"] / 2
+    assert last["train/discriminator"] < first["train/discriminator"]
+    assert last["train/d_fake"] < last["train/d_real"]
+
+
+def test_the_generator_s_loss_is_weighted_and_content_logged_without_its_weight(
+    data: Callable[..., PairData], tmp_path: Path
+) -> None:
+    """So that trainings with several weights can be compared."""
+    seen = []
+    for weight in (1.0, 0.25):
+        (row,) = rows(gan(content_weight=weight, lr=1e-30), data(), tmp_path / str(weight), 1)
+        expected = weight * row["train/content"] + 1e-3 * row["train/adversarial"]
+        assert row["train/loss"] == pytest.approx(expected, rel=1e-5)  # float32 sums of two numbers near 1
+        seen.append((row["train/content"], row["val/content"]))
+    assert seen[0] == seen[1]
+
+
 def test_each_half_step_moves_its_own_network_only(data: Callable[..., PairData], tmp_path: Path) -> None:
     module = gan(Watched)
     rows(module, data(), tmp_path, 2)
     assert module.moved == [{"discriminator"}, {"generator"}] * 4
-
-
-def test_the_discriminator_learns_to_tell_a_bad_generator(data: Callable[..., PairData], tmp_path: Path) -> None:
-    history = rows(gan(lr=3e-3), data(patches_per_epoch=32), tmp_path, 3)
-    assert history[-1]["train/discriminator"] < history[0]["train/discriminator"]
-    assert history[-1]["train/d_fake"] < history[-1]["train/d_real"]
-
-
-def test_the_generator_learns_the_content(data: Callable[..., PairData], tmp_path: Path) -> None:
-    history = rows(gan(lr=1e-2), data(patches_per_epoch=32), tmp_path, 3)
-    assert history[-1]["train/content"] < history[0]["train/content"] / 2
-
-
-@pytest.mark.parametrize("weight", [1.0, 0.25])
-def test_the_generator_s_loss_is_weighted_content_plus_weighted_adversarial(
-    weight: float, data: Callable[..., PairData], tmp_path: Path
-) -> None:
-    (row,) = rows(gan(content_weight=weight), data(), tmp_path, 1)
-    expected = weight * row["train/content"] + 1e-3 * row["train/adversarial"]
-    assert row["train/loss"] == pytest.approx(expected, rel=1e-5)  # float32 sums of two numbers near 1
-
-
-def test_content_is_logged_without_its_weight(data: Callable[..., PairData], tmp_path: Path) -> None:
-    """So that trainings with several weights can be compared."""
-    one, other = (
-        rows(gan(content_weight=weight, lr=1e-30), data(), tmp_path / str(weight), 1)[0] for weight in (1.0, 0.25)
-    )
-    assert (one["train/content"], one["val/content"]) == (other["train/content"], other["val/content"])
-
-
-def test_a_row_of_adversarial_training_holds_what_is_documented(data: Callable[..., PairData], tmp_path: Path) -> None:
-    (row,) = rows(gan(), data(), tmp_path, 1)
-    parts = {f"train/{name}" for name in ("loss", "content", "adversarial", "discriminator", "d_real", "d_fake")}
-    assert set(row) == {"epoch", "lr", "val/content", "val/colour_drift", *parts, *SCORES}

@@ -28,10 +28,30 @@ def stepped(make: Callable[[list[Tensor]], torch.optim.Optimizer], num_steps: in
     return w.tolist()
 
 
-def test_each_element_is_cut_to_the_threshold_over_the_rate() -> None:
-    # clip / lr = 0.02 / 0.1 = 0.2: steps of 0.1 * (0.2, -0.2, 0.04, 0)
-    found = stepped(lambda w: ClippedSGD(w, lr=0.1, momentum=0.0, weight_decay=0.0, clip=0.02), 1)
-    assert found == pytest.approx([0.98, 2.02, 2.996, 4.0], abs=1e-12)
+# clip / lr = 0.02 / 0.1 = 0.2: steps of 0.1 * (0.2, -0.2, 0.04, 0); 0.02 / 0.001 = 20 is wider than all of GRADIENT
+CLIPPED, UNCLIPPED = [0.98, 2.02, 2.996, 4.0], [0.997, 2.0005, 2.99996, 4.0]
+
+
+@pytest.mark.parametrize("with_closure", [False, True])
+def test_each_element_is_cut_to_the_threshold_over_the_rate_of_its_group(with_closure: bool) -> None:
+    """Also where forward and backward run inside the optimizer's step, as Lightning steps."""
+    fast, slow = weights(), weights()
+    groups = [{"params": [fast], "lr": 0.1}, {"params": [slow], "lr": 0.001}]
+    optimizer = ClippedSGD(groups, lr=0.1, momentum=0.0, weight_decay=0.0, clip=0.02)
+
+    def closure() -> Tensor:
+        loss = ((fast + slow) * torch.tensor(GRADIENT, dtype=torch.float64)).sum()
+        loss.backward()
+        return loss
+
+    if with_closure:
+        loss: Any = optimizer.step(closure)
+        assert loss.item() == pytest.approx(2 * (3.0 - 1.0 + 0.12))
+    else:
+        closure()
+        optimizer.step()
+    assert fast.tolist() == pytest.approx(CLIPPED, abs=1e-12)
+    assert slow.tolist() == pytest.approx(UNCLIPPED, abs=1e-12)
 
 
 def test_momentum_and_weight_decay_come_after_the_clipping() -> None:
@@ -56,29 +76,3 @@ def test_no_step_is_longer_than_the_threshold_whatever_the_rate(lr: float, clip:
 def test_a_wide_threshold_changes_nothing() -> None:
     plain = stepped(lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.9, weight_decay=0.01), 3)
     assert stepped(lambda w: ClippedSGD(w, lr=0.1, momentum=0.9, weight_decay=0.01, clip=1.0), 3) == plain
-
-
-def test_every_group_is_cut_by_its_own_rate() -> None:
-    fast, slow = weights(), weights()
-    groups = [{"params": [fast], "lr": 0.1}, {"params": [slow], "lr": 0.001}]
-    optimizer = ClippedSGD(groups, lr=0.1, momentum=0.0, weight_decay=0.0, clip=0.02)
-    for w in (fast, slow):
-        w.grad = torch.tensor(GRADIENT, dtype=torch.float64)
-    optimizer.step()
-    assert fast.tolist() == pytest.approx([0.98, 2.02, 2.996, 4.0], abs=1e-12)
-    assert slow.tolist() == pytest.approx([0.997, 2.0005, 2.99996, 4.0], abs=1e-12)  # 20 is wider than all of GRADIENT
-
-
-def test_gradients_that_a_closure_computes_are_clipped_too() -> None:
-    """As Lightning steps: forward and backward run inside the optimizer's step."""
-    w = weights()
-    optimizer = ClippedSGD([w], lr=0.1, momentum=0.0, weight_decay=0.0, clip=0.02)
-
-    def closure() -> Tensor:
-        loss = (w * torch.tensor(GRADIENT, dtype=torch.float64)).sum()
-        loss.backward()
-        return loss
-
-    loss: Any = optimizer.step(closure)
-    assert loss.item() == pytest.approx(3.0 - 1.0 + 0.12)
-    assert w.tolist() == pytest.approx([0.98, 2.02, 2.996, 4.0], abs=1e-12)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 SMOKE = yaml.safe_load((ROOT / "conf/profile/smoke.yaml").read_text())
 LINES = [*SMOKE["models"], *SMOKE["gans"]]
 NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "4"))
-NUMBERS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
+SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -41,7 +41,7 @@ def test_a_training_that_fails_again_and_again_ends_the_same(
     kind, chance = KINDS[name], random.Random(name)
 
     def run(folder: str, life: int) -> Fitted:
-        data = MortalData(str(store), **(NUMBERS | kind.data))
+        data = MortalData(str(store), **(SETTINGS | kind.data))
         data.life, data.die = life, fail
         return fitted(kind.module(), data, tmp_path / folder, Recorder(), EPOCHS, checkpoint_minutes=0, **kind.trainer)
 
@@ -55,8 +55,8 @@ def test_a_training_that_fails_again_and_again_ends_the_same(
         else:
             break
     assert same(result, expected)
-    assert capsys.readouterr().out.count("goes on after") == num_failures > 1
-    assert torch.load(tmp_path / "interrupted/last.ckpt", weights_only=True)["ledger"]["num_steps"] > 0
+    assert capsys.readouterr().out.count("resumes after") == num_failures > 1
+    assert torch.load(tmp_path / "interrupted/last.ckpt", weights_only=True)["progress"]["num_steps"] > 0
 
 
 # Processes that are killed.
@@ -85,7 +85,7 @@ def described(bench: Path, store: Path) -> Callable[[str], dict[str, Any]]:
 
     def describe(line: str) -> dict[str, Any]:
         config = compose("train", [f"model={line}", f"data.folder={store}", "trainer.chunk=1"])
-        parts = {"module": config.model.module, "data": config.data, "numbers": config.model.settings}
+        parts = {"module": config.model.module, "data": config.data, "settings": config.model.settings}
         return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 
     return describe
@@ -109,7 +109,7 @@ def trained(parts: dict[str, Any], work: Path, watcher: Recorder, **mortality: A
     module = instantiate(parts["module"])
     data = MortalData(**{name: value for name, value in parts["data"].items() if name != "_target_"})
     data.__dict__.update(mortality)
-    return fitted(module, data, work, watcher, parts["numbers"]["max_epochs"], checkpoint_minutes=0)
+    return fitted(module, data, work, watcher, parts["settings"]["max_epochs"], checkpoint_minutes=0)
 
 
 def until_killed(
@@ -133,7 +133,7 @@ def test_a_killed_training_ends_the_same(
     chance, parts = random.Random(number), described(line)
     num_chunks = -(-parts["data"]["patches_per_epoch"] // parts["data"]["batch_size"])
     # one validation image an epoch; the first life's end has a checkpoint behind it
-    life, delay = chance.randint(2, parts["numbers"]["max_epochs"] * (num_chunks + 1)), chance.uniform(0, 0.05)  # s
+    life, delay = chance.randint(2, parts["settings"]["max_epochs"] * (num_chunks + 1)), chance.uniform(0, 0.05)  # s
     work = tmp_path / "work"
     child = started(until_killed, parts, work, bench, torch.get_num_threads(), life, signum, delay)
     # SIGTERM: 143 amid the training, 0 in the moment after its last checkpoint, -15 when it was over
@@ -176,7 +176,7 @@ def test_sigterm_saves_at_once_and_says_how_to_go_on(
     before = signal.getsignal(signal.SIGTERM)
 
     def run(folder: str, life: int) -> Fitted:
-        data = MortalData(str(store), **NUMBERS)
+        data = MortalData(str(store), **SETTINGS)
         data.life, data.die = life, lambda: os.kill(os.getpid(), signal.SIGTERM)
         return fitted(KINDS["plateau"].module(), data, tmp_path / folder, Recorder(), EPOCHS)
 
@@ -185,8 +185,8 @@ def test_sigterm_saves_at_once_and_says_how_to_go_on(
     assert caught.value.code == 143  # 128 + SIGTERM, what a shell and a scheduler expect
     assert signal.getsignal(signal.SIGTERM) == before
     last = tmp_path / "killed/last.ckpt"
-    expected = f"train test: stopped by SIGTERM; the same command goes on from {last}"
+    expected = f"train test: stopped by SIGTERM; the same command resumes from {last}"
     assert capsys.readouterr().out.splitlines()[-1] == expected
     resumed = run("killed", 0)
-    assert f"train test: goes on after {place}, where" in capsys.readouterr().out
+    assert f"train test: resumes after {place}, where" in capsys.readouterr().out
     assert same(resumed, run("whole", 0))

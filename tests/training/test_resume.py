@@ -1,9 +1,8 @@
 """An unfinished training waits in a folder named by all that decides its result."""
 
-import sys
+import contextlib
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from torch import nn
 from srlab.errors import SrlabError
 from srlab.files import write_json
 from srlab.tracking.tracker import remembered_run
+from srlab.training import resume
 from srlab.training.resume import Ended, Origin, differences, fingerprint, origin, work_folder
 
 CONFIG = {"lr": 0.1, "net._target_": "x"}
@@ -31,24 +31,26 @@ def net(seed: int = 0) -> nn.Module:
     return nn.Linear(2, 2)
 
 
-def test_the_same_training_has_the_same_fingerprint() -> None:
-    assert of(CONFIG, "data", net()) == of(dict(reversed(CONFIG.items())), "data", net())
-
-
 @pytest.mark.parametrize(
-    ("config", "data", "seed"), [({**CONFIG, "lr": 0.2}, "data", 0), (CONFIG, "other data", 0), (CONFIG, "data", 1)]
+    ("config", "data", "seed", "device", "is_same"),
+    [
+        (dict(reversed(CONFIG.items())), "data", 0, "cpu", True),
+        ({**CONFIG, "feeder": "resident", "num_workers": 2, "checkpoint_minutes": 1}, "data", 0, "cpu", True),
+        ({**CONFIG, "lr": 0.2}, "data", 0, "cpu", False),
+        (CONFIG, "other data", 0, "cpu", False),
+        (CONFIG, "data", 1, "cpu", False),
+        (CONFIG, "data", 0, "cuda", False),
+    ],
 )
-def test_config_data_and_first_weights_change_the_fingerprint(config: dict[str, Any], data: str, seed: int) -> None:
-    assert of(config, data, net(seed)) != of(CONFIG, "data", net())
-
-
-def test_the_kind_of_device_changes_the_fingerprint() -> None:
-    assert of(CONFIG, "data", net(), "cuda") != of(CONFIG, "data", net(), "cpu")
+def test_what_decides_the_result_changes_the_fingerprint(
+    config: dict[str, Any], data: str, seed: int, device: str, is_same: bool
+) -> None:
+    assert (of(config, data, net(seed), device) == of(CONFIG, "data", net())) == is_same
 
 
 @pytest.mark.parametrize(("device", "counts"), [("cpu", True), ("cuda", False)])
 def test_threads_count_where_they_do_the_work(device: str, counts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training on a GPU goes on beside another number of cores."""
+    """A training on a GPU resumes beside another number of cores."""
     found = []
     for threads in (2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)  # noqa: B023
@@ -57,24 +59,23 @@ def test_threads_count_where_they_do_the_work(device: str, counts: bool, monkeyp
 
 
 def test_code_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what is built and of what that imports; not of whatever else the process has loaded, as a sweep's has."""
-    for name in ("built", "imported", "beside"):
-        module = ModuleType(f"srlab.{name}")
-        module.__file__ = str(tmp_path / f"{name}.py")
-        (tmp_path / f"{name}.py").write_text("one = 1")
-        monkeypatch.setitem(sys.modules, f"srlab.{name}", module)
-    monkeypatch.setattr(sys.modules["srlab.built"], "imported", sys.modules["srlab.imported"], raising=False)
+    """Of what is built and of what that imports, if only a constant; not of what nothing here uses."""
+    monkeypatch.setattr(resume, "SOURCE", tmp_path)
+    sources = {"built": "from srlab.imported import one", "imported": "one = 1", "beside": "", "training/fit": ""}
+    for name, source in sources.items():
+        (tmp_path / f"srlab/{name}.py").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"srlab/{name}.py").write_text(source)
     config = CONFIG | {"model.module._target_": "srlab.built.Net"}
     digests = [of(config, "data", net())]
-    for name in ("beside", "built", "imported"):
-        (tmp_path / f"{name}.py").write_text("one = 2")
+    for name in ("beside", "built", "imported", "training/fit"):
+        (tmp_path / f"srlab/{name}.py").write_text(sources[name] + "\ntwo = 2")
         digests.append(of(config, "data", net()))
     assert digests[1] == digests[0]
-    assert len(set(digests)) == 3
+    assert len(set(digests)) == 4
 
 
 def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:
-    """The folder it waits for is removed by then, and made anew."""
+    """The folder it waits for is removed by then, and made again."""
     done: list[str] = []
 
     def second() -> None:
@@ -91,40 +92,29 @@ def test_a_process_that_waits_trains_after_the_other(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_what_was_ended_on_purpose_is_not_gone_on_with(tmp_path: Path) -> None:
-    with pytest.raises(Ended), work_folder(tmp_path, "espcn", THIS) as folder:
-        (folder / "last.ckpt").write_text("weights")
-        raise Ended("pruned")
-    assert not folder.exists()
-
-
-def test_the_folder_goes_on_success(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", THIS) as folder:
-        (folder / "last.ckpt").write_text("weights")
+@pytest.mark.parametrize(
+    ("error", "stays"), [(None, False), (Ended("pruned"), False), (KeyboardInterrupt(), True)], ids=str
+)
+def test_the_folder_stays_for_what_can_be_resumed(error: BaseException | None, stays: bool, tmp_path: Path) -> None:
+    """Not on success, nor for a training that was ended on purpose."""
+    with contextlib.suppress(Ended, KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
         assert folder == tmp_path / "work" / f"espcn-{fingerprint(THIS)}"
-    assert not folder.exists()
-
-
-def test_the_folder_stays_on_failure(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, "espcn", THIS) as folder:
         (folder / "last.ckpt").write_text("weights")
-        raise KeyboardInterrupt
-    with work_folder(tmp_path, "espcn", THIS) as folder:
-        assert (folder / "last.ckpt").read_text() == "weights"
+        if error:
+            raise error
+    assert folder.exists() == stays
+    with work_folder(tmp_path, "espcn", THIS) as again:
+        assert (again / "last.ckpt").exists() == stays
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with (
         work_folder(tmp_path, "espcn", THIS),
+        work_folder(tmp_path, "espcn", OTHER),  # which may run at the same time
         pytest.raises(SrlabError, match=f"espcn-{fingerprint(THIS)} is in use"),
         work_folder(tmp_path, "espcn", THIS),
     ):
         pass
-
-
-def test_trainings_of_different_fingerprints_run_side_by_side(tmp_path: Path) -> None:
-    with work_folder(tmp_path, "espcn", THIS) as one, work_folder(tmp_path, "espcn", OTHER) as other:
-        assert one != other
 
 
 def test_the_run_of_a_killed_training_is_remembered(tmp_path: Path) -> None:
@@ -160,7 +150,7 @@ def test_an_unfinished_training_with_other_numbers_is_named(tmp_path: Path, caps
     with work_folder(tmp_path, "espcn", OTHER):
         pass
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"train espcn: starts anew, the unfinished training {folder} is another one (")
+    assert line.startswith(f"train espcn: starts from scratch, the unfinished training {folder} is another one (")
     assert line.endswith("(code of srlab.models.espcn; lr is 0.1 there and 0.2 here)")
 
 
@@ -170,8 +160,3 @@ def test_differences_name_what_one_side_lacks() -> None:
         "b is absent there and 2 here",
         "data",
     ]
-
-
-def test_a_training_goes_on_whoever_feeds_it() -> None:
-    machine = {"feeder": "resident", "num_workers": 2, "checkpoint_minutes": 1}
-    assert of({**CONFIG, **machine}, "data", net()) == of(CONFIG, "data", net())

@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from srlab.planning import configs
+from srlab.planning.configs import configs
 from srlab.training.schedules import step_schedules
 
 
@@ -53,8 +53,3 @@ def test_a_flat_curve_lowers_the_rate(model: str, flat: float, schedule: str) ->
     made = instantiate(configs("smoke", [model], [f"schedule=${{schedule_makers.{schedule}}}"])[1][model].schedule)
     first, *_, last = rates(made(optimizer()), [flat] * (made.keywords["patience"] + 2))
     assert last[0] < first[0]
-
-
-@pytest.mark.parametrize("none", [None, []])
-def test_a_module_without_schedules_is_fine(none: Any) -> None:
-    step_schedules(SimpleNamespace(lr_schedulers=lambda: none), 1.0)  # pyright: ignore[reportArgumentType]

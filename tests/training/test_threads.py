@@ -43,5 +43,5 @@ def test_it_is_said_when_torch_has_begun_with_others(monkeypatch: pytest.MonkeyP
     for name in PORTABLE:
         monkeypatch.delenv(name, raising=False)
     use_kernels("native")
-    with pytest.raises(SrlabError, match="torch has begun with native kernels: set kernels in"):
+    with pytest.raises(SrlabError, match="torch is loaded with native kernels: set kernels in"):
         use_kernels("portable")

@@ -34,8 +34,14 @@ from srlab.training.recipe import Recipe
 from srlab.training.regression import Regression
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 2
-NUMBERS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 12}  # 3 steps
+EPOCHS = 2  # of 3 steps
+SETTINGS: dict[str, Any] = {
+    "scale": 2,
+    "seed": 7,
+    "patch_size": 16,
+    "batch_size": 4,
+    "patches_per_epoch": 12,
+}  # 3 steps
 IN_PARTS = Recipe(warmup=0, clip_norm=1.0, accumulate=2, ema=0.0)
 
 
@@ -67,7 +73,7 @@ def process(
     values = (rank, rank, 2, 2, 0, "127.0.0.1", port)
     os.environ.update({name: str(value) for name, value in zip(names, values, strict=True)}, TORCHELASTIC_RUN_ID="test")
     torch.set_num_threads(num_threads)
-    module, data = make(), MortalData(str(store), **NUMBERS)
+    module, data = make(), MortalData(str(store), **SETTINGS)
     data.life, data.die = life, die
     # as in conf/model/srgan.yaml: each half of a step leaves the other network out
     strategy = "ddp" if isinstance(module, Regression) else "ddp_find_unused_parameters_true"
@@ -120,7 +126,7 @@ def test_two_processes_learn_adversarially_what_one_does(recipe: Recipe, three: 
 
 def compare(make: Callable[[], Any], store: Path, folder: Path) -> None:
     one, other = (
-        fitted(make(), PairData(str(store), **NUMBERS), folder / "one", Recorder(), EPOCHS),
+        fitted(make(), PairData(str(store), **SETTINGS), folder / "one", Recorder(), EPOCHS),
         result(folder / "two"),
     )
     for left, right in zip(one.rows, other["rows"], strict=True):
@@ -147,10 +153,10 @@ def test_two_processes_go_on_like_one(three: Path, tmp_path: Path) -> None:
     make = partial(gan, Recipe(warmup=3, clip_norm=1.0, accumulate=1, ema=0.9), r1=1.0)
     work = tmp_path / "interrupted"
     assert two(make, three, work, (2, 2), (do_nothing, terminate)) == [143, 0]
-    assert torch.load(work / "last.ckpt", weights_only=True)["ledger"]["num_steps"] == 2
+    assert torch.load(work / "last.ckpt", weights_only=True)["progress"]["num_steps"] == 2
     # the first process feeds 2 images and the other 1 before both come to step 5
     assert set(two(make, three, work, (5, 4), (kill, kill))) <= {-signal.SIGKILL, 1}  # 1: was told of the other's end
-    assert torch.load(work / "last.ckpt", weights_only=True)["ledger"]["num_steps"] == 4
+    assert torch.load(work / "last.ckpt", weights_only=True)["progress"]["num_steps"] == 4
     assert two(make, three, work) == [0, 0]
     assert two(make, three, tmp_path / "whole") == [0, 0]
     found, expected = result(work), result(tmp_path / "whole")
@@ -166,10 +172,10 @@ def validated_is_kept(found: dict[str, Any], store: Path) -> None:
     module = gan()
     module.network.load_state_dict(found["weights"])
     module.lr = module.discriminator_lr = 1e-30  # moves no weight; but statistics would, if they were not put back
-    batches = PairData(str(store), **NUMBERS).val_images
+    batches = PairData(str(store), **SETTINGS).val_images
     for lr, hr in (batches[index] for index in range(len(batches))):
         module.validation_step((lr / 255, hr / 255), 0)
-    scores = module.ledger.means.take(lambda sums: sums)
+    scores = module.means.take(lambda sums: sums)
     for name, score in scores.items():
         assert found["rows"][found["best"]][name] == pytest.approx(score, rel=1e-5)  # float32
 

@@ -1,6 +1,5 @@
 """The share of the time that the device waits for patches, and how many it gets."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from kinds import MortalData, fail, regression
+from kinds import regression
 from tiny import Recorder, fitted
 
 from srlab.patches.datamodule import PairData
@@ -68,19 +67,3 @@ def test_the_watcher_is_told_and_the_rows_are_not(data: Callable[..., PairData],
         assert 0 <= row["speed/wait_share"] <= 1
         assert row["speed/patches_per_second"] > 0
     assert not any(SPEEDS & row.keys() for row in result.rows)
-
-
-def test_also_after_an_interruption_in_the_middle_of_an_epoch(store: Path, tmp_path: Path) -> None:
-    def run(life: int) -> Recorder:
-        seen, data = Recorder(), MortalData(str(store), 2, 7, 16, 4, 12)
-        data.life, data.die = life, fail
-        fitted(regression(), data, tmp_path, seen, 2, checkpoint_minutes=0)
-        return seen
-
-    with pytest.raises(ConnectionError):
-        run(3)
-    start = time.perf_counter()
-    row = run(0).rows[0]
-    assert 0 <= row["speed/wait_share"] <= 1
-    # the epoch's last 4 patches of 12, within what the whole run took
-    assert row["speed/patches_per_second"] >= 4 / (time.perf_counter() - start)

@@ -1,31 +1,11 @@
-"""What goes wrong in a training, in words: numbers that are not finite, a certain discriminator, a tint."""
+"""What goes wrong in adversarial training, in words: a certain discriminator, colours that drift."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from srlab.errors import SrlabError
 from srlab.images.resample import imresize
-
-
-def first_bad(net: nn.Module, *inputs: Tensor) -> str:
-    """Where the first number that is not finite sits: "weights of body.2", "output of blocks.0.body.1"; "" if nowhere.
-
-    In this order: parameters, buffers, `inputs`, then the outputs of modules as one forward of `inputs` in the net's
-    present mode makes them, innermost first. Leaves the net as it was; without `inputs` no forward is run.
-    """
-    for kind, tensors in (("weights", net.named_parameters()), ("buffer", net.named_buffers())):
-        for name, tensor in tensors:
-            if not tensor.isfinite().all():
-                return f"weights of {name.rpartition('.')[0] or name}" if kind == "weights" else f"buffer {name}"
-    for position, tensor in enumerate(inputs):
-        if not tensor.isfinite().all():
-            return f"input {position}"
-    return _first_bad_output(net, inputs) if inputs else ""
 
 
 def colour_drift(sr: Tensor, lr: Tensor, scale: int) -> Tensor:
@@ -78,31 +58,5 @@ class Alarms:
         return {"certain": self.certain, "drifting": self.drifting}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Continue from what `state_dict` gave."""
         self.certain, self.drifting = state["certain"], state["drifting"]
-
-
-def _first_bad_output(net: nn.Module, inputs: tuple[Tensor, ...]) -> str:
-    bad: list[str] = []
-
-    def look(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        if not bad and isinstance(output, Tensor) and not output.isfinite().all():
-            bad.append(f"output of {name or type(net).__name__}")
-
-    with ExitStack() as stack, torch.no_grad(), _same_buffers(net):
-        for name, module in net.named_modules():
-            stack.enter_context(module.register_forward_hook(partial(look, name)))
-        net(*inputs)
-    return bad[0] if bad else ""
-
-
-@contextmanager
-def _same_buffers(net: nn.Module):
-    """A forward in training mode moves the statistics of every BatchNorm: put them back."""
-    kept = [(buffer, buffer.clone()) for buffer in net.buffers()]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for buffer, values in kept:
-                buffer.copy_(values)

@@ -1,8 +1,7 @@
 """Adversarial training of a generator against a discriminator: SRGAN."""
 
-from typing import Any, cast
+from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -10,22 +9,23 @@ from srlab.adversarial.alarms import Alarms, colour_drift
 from srlab.adversarial.losses import adversarial_loss, discriminator_loss, r1_penalty
 from srlab.errors import SrlabError
 from srlab.models.network import Network, full_precision
-from srlab.training.ledger import Ledger, close_epoch, require_finite, share_statistics
-from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, casting_anew
+from srlab.training.finite import require_finite
+from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, without_cast_cache
 from srlab.training.schedules import Schedule
+from srlab.training.trainable import Trainable
 from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR
 Scalars = dict[str, Tensor]
 
 
-class Adversarial(pl.LightningModule):
+class Adversarial(Trainable):
     """Weighted content loss + weighted adversarial loss for the generator, log loss for the discriminator, alternately.
 
     Ledig et al. 2017, sec. 2.2 and 3.2: one step each per batch, generator pre-trained by MSE (its weights are in
-    `generator` already). RGB (B, 3, H, W) in [0, 1]. Manual optimization, because Lightning's automatic one has a
-    single optimizer. Logs train/loss (the generator's), train/content, train/adversarial, train/discriminator,
-    train/d_real, train/d_fake (mean probabilities), val/content, val/psnr, val/ssim, val/colour_drift (grey levels).
+    `generator` already). RGB (B, 3, H, W) in [0, 1]. Logs train/loss (the generator's), train/content,
+    train/adversarial, train/discriminator, train/d_real, train/d_fake (mean probabilities), val/content, val/psnr,
+    val/ssim, val/colour_drift (grey levels).
 
     The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch
     nearest to the pre-trained generator. With MSE content the two choose the same.
@@ -45,7 +45,7 @@ class Adversarial(pl.LightningModule):
         SrlabError: label_smoothing is not in [0, 1), or r1 is negative.
     """
 
-    monitor = "val/content"
+    monitor, sign = "val/content", -1
 
     def __init__(
         self,
@@ -63,47 +63,36 @@ class Adversarial(pl.LightningModule):
         content_weight: float = 1.0,
         optimizer: MakeOptimizer = torch.optim.Adam,
     ) -> None:
-        super().__init__()
+        super().__init__(recipe)
         if not 0 <= label_smoothing < 1 or r1 < 0:
             raise SrlabError(
                 f"label_smoothing {label_smoothing} and r1 {r1} make no sense: set gans.*.label_smoothing in [0, 1), "
                 "gans.*.r1 from 0 on"
             )
-        self.automatic_optimization = False
         self.strict_loading = False  # a loss network's weights are not in the checkpoint
         self.generator, self.discriminator, self.content = generator, discriminator, content
         self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
         self.label_smoothing, self.r1 = label_smoothing, r1
         self.lr, self.discriminator_lr, self.schedule, self.make_optimizer = lr, discriminator_lr, schedule, optimizer
-        self.alarms, self.recipe = alarms, recipe
-        self.average, self.ledger = recipe.averaged(generator), Ledger()
+        self.alarms, self.average = alarms, recipe.averaged(generator)
 
     @property
-    def network(self) -> Network:
-        """The generator that is validated and kept: the moving average, where there is one."""
-        return self.generator if self.average is None else cast(Network, self.average.module)
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of each of both optimizers since the beginning of the first epoch."""
-        return self.ledger.num_steps
+    def trained(self) -> Network:
+        return self.generator
 
     def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
         """One step of the discriminator, then one of the generator, on each batch of the chunk."""
-        with casting_anew(self.device):
+        with without_cast_cache(self.device):
             for lr, hr in chunk:
                 self._step(lr, hr)
 
     def on_train_start(self) -> None:
-        """SrlabError if the penalty asks for gradients of gradients that torch does not have."""
+        """SrlabError if the penalty needs gradients of gradients that torch does not have."""
         if self.r1 and any(isinstance(part, nn.SyncBatchNorm) for part in self.discriminator.modules()):
             raise SrlabError(
-                f"gans.*.r1 {self.r1} cannot be had of a discriminator whose batch normalisation is synchronized: set "
+                f"gans.*.r1 {self.r1} does not work with synchronized batch normalisation in the discriminator: set "
                 "trainer.lightning.sync_batchnorm=false, or gans.*.r1 to 0 in params.yaml"
             )
-
-    def on_validation_epoch_start(self) -> None:
-        share_statistics(self)
 
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
         lr, hr = batch
@@ -113,10 +102,10 @@ class Adversarial(pl.LightningModule):
             content = self.content.forward(sr, hr)  # not what was compiled: every image may have a size of its own
         drift = colour_drift(sr, lr, scale).mean()
         scores = {"val/content": content, "val/colour_drift": drift, **validation_scores(sr, hr, border=scale)}
-        self.ledger.means.add(scores, 1)
+        self.means.add(scores, 1)
 
     def on_validation_epoch_end(self) -> None:
-        means = close_epoch(self, sign=-1)  # plateau schedules of both modules maximize; content is minimized
+        means = self.close_epoch()
         for line in self.alarms.check(means) if self.trainer.is_global_zero else []:
             print(f"epoch {self.current_epoch + 1}: {line}", flush=True)
 
@@ -125,11 +114,11 @@ class Adversarial(pl.LightningModule):
         kept = {k: v for k, v in checkpoint["state_dict"].items() if not k.startswith("content.")}
         checkpoint["state_dict"] = kept
         checkpoint["alarms"] = self.alarms.state_dict()
-        self.ledger.save(checkpoint, self)
+        super().on_save_checkpoint(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.alarms.load_state_dict(checkpoint["alarms"])
-        self.ledger.load(checkpoint, self)
+        super().on_load_checkpoint(checkpoint)
 
     def configure_optimizers(self) -> Any:
         rates = ((self.generator, self.lr), (self.discriminator, self.discriminator_lr))
@@ -137,49 +126,49 @@ class Adversarial(pl.LightningModule):
         return optimizers, [self.schedule(optimizer) for optimizer in optimizers]
 
     def _step(self, lr: Tensor, hr: Tensor) -> None:
-        # The graph of the whole batch is kept between the two: `accumulate` saves the memory of the others.
+        # The generator's graph of the whole batch is kept: `accumulate` saves the memory of all others.
         sr = self.generator(lr)
         optimizer_g, optimizer_d = self.optimizers(use_pl_optimizer=False)  # pyright: ignore[reportGeneralTypeIssues]
-        seen = self._learn_to_tell(optimizer_d, lr, sr.detach(), hr)
+        seen = self._step_discriminator(optimizer_d, lr, sr.detach(), hr)
         self.discriminator.requires_grad_(False)
-        self._learn_to_enlarge(optimizer_g, lr, sr, hr, seen)
+        self._step_generator(optimizer_g, lr, sr, hr, seen)
         self.discriminator.requires_grad_(True)
-        if self.average is not None:
-            self.average.update_parameters(self.generator)
-        self.ledger.num_steps += 1
+        self.finish_step()
 
-    def _learn_to_tell(self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor) -> list[Scalars]:
-        """One step of the discriminator; what is to be logged of each part."""
+    def _step_discriminator(
+        self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor
+    ) -> list[Scalars]:
+        """One step of the discriminator; what is to be logged of each micro-batch."""
         optimizer.zero_grad()
         seen: list[Scalars] = []
-        for one_sr, one_hr in self.recipe.parts(sr, hr):
+        for one_sr, one_hr in self.recipe.micro_batches(sr, hr):
             real, fake = self.discriminator(one_hr), self.discriminator(one_sr)
             loss = discriminator_loss(real, fake, self.label_smoothing)
             if self.r1:
                 # not what was compiled, which has no gradients of gradients
                 loss = loss + self.r1 / 2 * r1_penalty(self.discriminator.forward, one_hr)
             suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_hr)}
-            require_finite(loss, "train/discriminator", self.ledger, **suspects)
+            require_finite(loss, "train/discriminator", self.num_steps, **suspects)
             self.manual_backward(loss * (len(one_sr) / len(sr)))
             certain = {"train/d_real": real.sigmoid().mean(), "train/d_fake": fake.sigmoid().mean()}
             seen.append({"train/discriminator": loss.detach(), **certain})
         self.recipe.step(optimizer, self.num_steps)
         return seen
 
-    def _learn_to_enlarge(
+    def _step_generator(
         self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, seen: list[Scalars]
     ) -> None:
-        """One step of the generator; logs it together with what was `seen` of the discriminator, part by part."""
+        """One step of the generator; logs it together with what was `seen` of the discriminator."""
         optimizer.zero_grad()
-        gradients = []  # of the loss by SR, so that the generator's own backward pass runs once, however many parts
-        for (one_sr, one_hr), scalars in zip(self.recipe.parts(sr.detach(), hr), seen, strict=True):
+        gradients = []  # of the loss by SR, so that the generator's own backward pass runs once for all micro-batches
+        for (one_sr, one_hr), scalars in zip(self.recipe.micro_batches(sr.detach(), hr), seen, strict=True):
             one_sr.requires_grad_()
             content, adversarial = self.content(one_sr, one_hr), adversarial_loss(self.discriminator(one_sr))
             loss = self.content_weight * content + self.adversarial_weight * adversarial
             suspects = {"generator": (self.generator, lr), "discriminator": (self.discriminator, one_sr)}
-            require_finite(loss, "train/loss", self.ledger, **suspects)
+            require_finite(loss, "train/loss", self.num_steps, **suspects)
             gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
             losses = {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}
-            self.ledger.means.add(losses | scalars, len(one_sr))
+            self.means.add(losses | scalars, len(one_sr))
         self.manual_backward(sr, gradient=torch.cat(gradients))
         self.recipe.step(optimizer, self.num_steps)

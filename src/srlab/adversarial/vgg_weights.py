@@ -27,7 +27,7 @@ class VGG19Weights:
     """The file that SRLAB_VGG19 names, else `weights/vgg19*` in the mirror SRLAB_DATASETS, else a download.
 
     The download, 548 MiB, is torchvision's; it stays in the cache ($SRLAB_CACHE, else ~/.cache/srlab), is checked, and
-    goes on where it was cut. There is no fallback to other weights.
+    resumes where it was cut. There is no fallback to other weights.
     """
 
     def fetch(self, folder: Path) -> None:

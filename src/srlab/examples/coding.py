@@ -9,7 +9,7 @@ SHORTEST = 1e-4
 
 
 def pursue(signals: Tensor, atoms: Tensor, sparsity: int) -> tuple[Tensor, Tensor]:
-    """Atom numbers (N, sparsity), int64, and coefficients (N, sparsity) of (N, d) signals over (K, d) unit atoms.
+    """Indices of atoms (N, sparsity), int64, and coefficients (N, sparsity) of (N, d) signals over (K, d) unit atoms.
 
     Greedy: each step takes the atom that correlates most with the residual, then fits all chosen ones by least squares.
     A choice that adds nothing gets coefficient 0. The least squares come from a Gram-Schmidt basis of the chosen atoms,
@@ -17,13 +17,12 @@ def pursue(signals: Tensor, atoms: Tensor, sparsity: int) -> tuple[Tensor, Tenso
     2008.
     """
     residual = signals
-    numbers, basis, parts = [], [], []
-    triangle = signals.new_zeros(
-        len(signals), sparsity, sparsity
-    )  # atom t = sum over i <= t of triangle[i, t] basis[i]
+    indices, basis, parts = [], [], []
+    # atom t = sum over i <= t of triangle[i, t] basis[i]
+    triangle = signals.new_zeros(len(signals), sparsity, sparsity)
     for step in range(sparsity):
-        number = (residual @ atoms.T).abs_().argmax(1)
-        axis = atoms[number]
+        index = (residual @ atoms.T).abs_().argmax(1)
+        axis = atoms[index]
         for i, earlier in enumerate(basis):
             share = (axis * earlier).sum(1)
             triangle[:, i, step] = share
@@ -34,11 +33,11 @@ def pursue(signals: Tensor, atoms: Tensor, sparsity: int) -> tuple[Tensor, Tenso
         triangle[:, step, step] = torch.where(usable, length, torch.inf)  # x / inf = 0 below
         part = (axis * residual).sum(1)
         residual = residual - part[:, None] * axis
-        numbers.append(number)
+        indices.append(index)
         basis.append(axis)
         parts.append(part)
     coefficients = torch.zeros_like(triangle[:, 0])
     for step in reversed(range(sparsity)):
         rest = parts[step] - (triangle[:, step, step + 1 :] * coefficients[:, step + 1 :]).sum(1)
         coefficients[:, step] = rest / triangle[:, step, step]
-    return torch.stack(numbers, 1), coefficients
+    return torch.stack(indices, 1), coefficients

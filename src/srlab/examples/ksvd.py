@@ -15,7 +15,7 @@ COHERENCE = 0.99
 
 
 class KSVD:
-    """Learns a dictionary step by step: `atoms` (K, d) with unit rows; `numbers` and `codes`, (N, sparsity), use them.
+    """Learns a dictionary step by step: `atoms` (K, d) with unit rows; `indices` and `codes`, (N, sparsity), use them.
 
     Source: Aharon, Elad and Bruckstein, "K-SVD", 2006, with the approximate update of one atom (one step of the power
     method in place of an SVD) of Rubinstein, Zibulevsky and Elad, 2008. The first atoms are signals. SrlabError where
@@ -33,7 +33,7 @@ class KSVD:
             )
         first = usable[torch.randperm(len(usable), generator=self.generator)[:num_atoms]]
         self.atoms = _unit(signals[first])
-        self.numbers = self.codes = torch.empty(0)
+        self.indices = self.codes = torch.empty(0)
 
     def step(self) -> float:
         """Code all signals, then improve each atom in turn; the root mean square of what the codes leave."""
@@ -47,7 +47,7 @@ class KSVD:
     def encode(self) -> None:
         """Code all signals in the atoms as they are."""
         coded = [pursue(part, self.atoms, self.sparsity) for part in self.signals.split(CHUNK)]
-        self.numbers, self.codes = (torch.cat(parts) for parts in zip(*coded, strict=True))
+        self.indices, self.codes = (torch.cat(parts) for parts in zip(*coded, strict=True))
 
     def partners(self, others: Tensor) -> Tensor:
         """(K, p) atoms which, with the codes as they are, come closest to `others` (N, p) in least squares.
@@ -60,17 +60,17 @@ class KSVD:
         products = torch.zeros(num_atoms, others.shape[1], dtype=torch.float64)
         for i in range(self.sparsity):
             for j in range(self.sparsity):
-                places = (self.numbers[:, i], self.numbers[:, j])
+                places = (self.indices[:, i], self.indices[:, j])
                 gram.index_put_(places, codes[:, i] * codes[:, j], accumulate=True)
             for start in range(0, len(others), CHUNK):
                 rows = slice(start, start + CHUNK)
-                products.index_add_(0, self.numbers[rows, i], codes[rows, i, None] * others[rows])
+                products.index_add_(0, self.indices[rows, i], codes[rows, i, None] * others[rows])
         return (torch.linalg.pinv(gram, hermitian=True) @ products).float()
 
     def _decoded(self) -> Tensor:
         decoded = torch.zeros_like(self.signals)
         for i in range(self.sparsity):
-            decoded += self.codes[:, i, None] * self.atoms[self.numbers[:, i]]
+            decoded += self.codes[:, i, None] * self.atoms[self.indices[:, i]]
         return decoded
 
     def _update(self, residual: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class KSVD:
 
         This loop runs over atoms, as each sees what the ones before it left; the signals of an atom go all at once.
         """
-        flat, codes = self.numbers.flatten(), self.codes.view(-1)
+        flat, codes = self.indices.flatten(), self.codes.view(-1)
         places = codes.nonzero()[:, 0]
         places = places[flat[places].argsort(stable=True)]
         uses = torch.bincount(flat[places], minlength=len(self.atoms))

@@ -28,9 +28,9 @@ class NeighbourEmbedding(PatchUpscaler):
 
     def estimate(self, features: Tensor) -> Tensor:
         """Details (N, (3*scale)^2) of patches with projected features (N, d)."""
-        numbers = (features @ self.atoms.T).abs_().topk(self.neighbours, sorted=False).indices
-        weights = self.weights(features, self.atoms[numbers])
-        return torch.bmm(weights[:, None], self.details[numbers])[:, 0]
+        indices = (features @ self.atoms.T).abs_().topk(self.neighbours, sorted=False).indices
+        weights = self.weights(features, self.atoms[indices])
+        return torch.bmm(weights[:, None], self.details[indices])[:, 0]
 
 
 class LocallyLinear(NeighbourEmbedding):

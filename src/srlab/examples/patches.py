@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WINDOW = 3  # side of a patch, LR pixels
-NUM_FILTERS = 4
 
 
 def feature_maps(mid: Tensor, scale: int) -> Tensor:

@@ -85,7 +85,7 @@ class Samples:
 
 
 def _within(chosen: Tensor, first: int, count: int) -> Tensor:
-    """Those of the sorted numbers that are in [first, first + count)."""
+    """Those of the sorted indices that are in [first, first + count)."""
     begin, end = torch.searchsorted(chosen, torch.tensor([first, first + count])).tolist()
     return chosen[begin:end]
 

@@ -22,5 +22,5 @@ class SparseCoding(PatchUpscaler):
 
     def estimate(self, features: Tensor) -> Tensor:
         """Details (N, (3*scale)^2) of patches with projected features (N, d)."""
-        numbers, codes = pursue(features, self.atoms, self.sparsity)
-        return torch.bmm(codes[:, None], self.details[numbers])[:, 0]
+        indices, codes = pursue(features, self.atoms, self.sparsity)
+        return torch.bmm(codes[:, None], self.details[indices])[:, 0]

@@ -91,7 +91,8 @@ class GlobalRegression:
         """See `Learner`; anchors (1, d) holds one atom, to which every patch is nearest."""
         learned = self.dictionary(store, watch)
         atoms, details = learned.tensors["atoms"], learned.tensors["details"]
-        return _anchored(learned, atoms[:1], _gain(self.ridge) * regressions(atoms[None], details[None], self.ridge))
+        gain = 1 + self.ridge  # in the code of Timofte et al., for what the ridge takes; the paper is silent
+        return _anchored(learned, atoms[:1], gain * regressions(atoms[None], details[None], self.ridge))
 
 
 class NeighbourhoodRegression:
@@ -109,7 +110,7 @@ class NeighbourhoodRegression:
         atoms, details = learned.tensors["atoms"], learned.tensors["details"]
         near = (atoms @ atoms.T).abs().topk(min(self.neighbours, len(atoms))).indices
         parts = [regressions(atoms[part], details[part], self.ridge) for part in near.split(ANCHORS_AT_ONCE)]
-        return _anchored(learned, atoms, _gain(self.ridge) * torch.cat(parts))
+        return _anchored(learned, atoms, (1 + self.ridge) * torch.cat(parts))  # the gain as in GlobalRegression
 
 
 class AdjustedRegression:
@@ -147,11 +148,6 @@ class AdjustedRegression:
             parts.append(regressions(features[near], details[near], self.ridge))
         learned.facts["train/num_samples"] = len(features)
         return _anchored(learned, anchors, torch.cat(parts))
-
-
-def _gain(ridge: float) -> float:
-    """By which the code of Timofte et al. makes up, for GR and ANR, for what the ridge takes; the paper is silent."""
-    return 1 + ridge
 
 
 def _anchored(learned: Learned, anchors: Tensor, matrices: Tensor) -> Learned:

@@ -32,11 +32,6 @@ class PatchUpscaler(Network):
         for name, tensor in load_dictionary(Path(dictionary), scale, {"projection", *tensors}).items():
             self.register_parameter(name, nn.Parameter(tensor, requires_grad=False))
 
-    @property
-    def num_parameters(self) -> int:
-        """All numbers of the dictionary file."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
     def estimate(self, features: Tensor) -> Tensor:
         """Details (N, (3*scale)^2) of patches with projected features (N, d)."""
         raise NotImplementedError(f"{type(self).__name__}.estimate")

@@ -29,8 +29,8 @@ class DRCN(Network):
     """
 
     def __init__(self, scale: int, num_recursions: int, num_features: int, alpha_epochs: int) -> None:
-        super().__init__(scale, channels=1)
-        self.size = (num_recursions, num_features)
+        is_published = (num_recursions, num_features) == PUBLISHED
+        super().__init__(scale, 1, "" if is_published else f"{num_recursions} recursions, {num_features} channels")
         self.alpha_epochs = alpha_epochs
         self.embedding = nn.Sequential(
             he_convolution(1, num_features), nn.ReLU(), he_convolution(num_features, num_features), nn.ReLU()
@@ -41,11 +41,6 @@ class DRCN(Network):
             he_convolution(num_features, num_features), nn.ReLU(), he_convolution(num_features, 1)
         )
         self.shares = nn.Parameter(torch.full((num_recursions,), 1 / num_recursions))
-
-    @property
-    def variant(self) -> str:
-        """How this network differs from the published one, "" where it does not."""
-        return "" if self.size == PUBLISHED else "{} recursions, {} channels".format(*self.size)
 
     def forward(self, lr: Tensor, *, every: bool = False) -> Tensor:
         """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped.

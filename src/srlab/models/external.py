@@ -1,4 +1,4 @@
-"""Anybody's network as a row of the table: its range of values, order of channels and mean; tiles of large images."""
+"""A network from elsewhere as a row of the table: its range of values, order of channels, mean and tiles."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ class External(Network):
             over which an output pixel sees the input, tiles give what the whole image gives.
 
     Raises:
-        SrlabError: a number of the line is impossible.
+        SrlabError: a setting of the line is impossible.
     """
 
     mean: Tensor

@@ -1,4 +1,4 @@
-"""Networks that others saved, as a module from (B, C, h, w) to (B, C, h*scale, w*scale): ONNX, TorchScript, a class.
+"""Networks saved elsewhere, as a module from (B, C, h, w) to (B, C, h*scale, w*scale): ONNX, TorchScript, a class.
 
 None of the readers runs code from the weights file: a class comes from an import path that the user names.
 """

@@ -22,8 +22,7 @@ class FSRCNN(Network):
     """
 
     def __init__(self, scale: int, d: int, s: int, m: int) -> None:
-        super().__init__(scale, channels=1)
-        self.size = (d, s, m)
+        super().__init__(scale, 1, "" if (d, s, m) == PUBLISHED else f"d={d}, s={s}, m={m}")
         layers = [*_layer(1, d, 5), *_layer(d, s, 1)]
         for _ in range(m):
             layers += _layer(s, s, 3)
@@ -32,11 +31,6 @@ class FSRCNN(Network):
         self.enlarge = nn.ConvTranspose2d(d, 1, 9, stride=scale, padding=4, output_padding=scale - 1)
         nn.init.normal_(self.enlarge.weight, std=1e-3)
         nn.init.zeros_(self.enlarge.bias)  # pyright: ignore[reportArgumentType]
-
-    @property
-    def variant(self) -> str:
-        """How this network differs from the published one, "" where it does not."""
-        return "" if self.size == PUBLISHED else "d={}, s={}, m={}".format(*self.size)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped."""

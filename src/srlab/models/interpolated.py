@@ -7,7 +7,7 @@ from torch import Tensor
 
 from srlab.errors import SrlabError
 from srlab.models.network import Network
-from srlab.models.trained import Trained
+from srlab.models.trained import Trained, with_remarks
 from srlab.models.weights import load_network
 
 
@@ -38,8 +38,7 @@ class Interpolated(Trained):
             raise SrlabError(
                 f"interpolated.*.generator is {generator}, but the GAN began with {started_from}: name that one"
             )
-        name, _, remarks = label.rstrip(")").partition(" (")
-        super().__init__(f"{name} (alpha {alpha:g}{', ' if remarks else ''}{remarks})", net, gan)
+        super().__init__(with_remarks(label, first=f"alpha {alpha:g}"), net, gan)
         start = load_network(deepcopy(net), Path(mse)).state_dict()
         end = self.net.state_dict()
         self.net.load_state_dict({key: _between(start[key], end[key], alpha) for key in end})

@@ -30,17 +30,19 @@ class Upscaler(Protocol):
 
 
 class Network(nn.Module):
-    """A super-resolution network for one `scale`, working on luma (`channels` = 1) or RGB (`channels` = 3)."""
+    """A super-resolution network for one `scale`, working on luma (`channels` = 1) or RGB (`channels` = 3).
 
-    def __init__(self, scale: int, channels: int) -> None:
+    `variant` says how it differs from the published network, as in "4 blocks, 32 channels"; "" where it does not.
+    """
+
+    def __init__(self, scale: int, channels: int, variant: str = "") -> None:
         super().__init__()
-        self.scale = scale
-        self.channels = channels
+        self.scale, self.channels, self.variant = scale, channels, variant
 
     @property
-    def variant(self) -> str:
-        """How this network differs from the published one, as in "4 blocks, 32 channels"; "" where it does not."""
-        return ""
+    def num_parameters(self) -> int:
+        """Weights and biases, statistics of batch normalisation not counted."""
+        return sum(parameter.numel() for parameter in self.parameters())
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, channels, h, w) in [0, 1] to (B, channels, h*scale, w*scale), about [0, 1] and not clamped."""

@@ -10,10 +10,10 @@ from typing import Any
 from srlab.errors import SrlabError
 from srlab.files import read_json
 from srlab.models.network import Network
-from srlab.models.trained import Trained
+from srlab.models.trained import Trained, with_remarks
 
 FORMAT, VERSION = "srlab release", 1
-NETWORKS = "srlab.models."  # where a card may take a class from: a file of somebody's runs no other code
+NETWORKS = "srlab.models."  # where a card may take a class from: a card from elsewhere runs no other code
 
 
 class Pretrained(Trained):
@@ -29,9 +29,7 @@ class Pretrained(Trained):
             raise SrlabError(
                 f"{path} is for x{card['scale']}, this run wants x{scale}: take its line out of `pretrained`"
             )
-        name, _, remarks = card["label"].rstrip(")").partition(" (")
-        words = ", ".join(word for word in ("pretrained", remarks) if word)
-        super().__init__(label or f"{name} ({words})", build(card["network"]), str(path))
+        super().__init__(label or with_remarks(card["label"], first="pretrained"), build(card["network"]), str(path))
 
 
 def read_card(path: Path) -> dict[str, Any]:

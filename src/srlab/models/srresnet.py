@@ -17,21 +17,13 @@ class SRResNet(Network):
     """
 
     def __init__(self, scale: int, num_blocks: int, num_features: int, icnr: bool = False) -> None:
-        super().__init__(scale, channels=3)
-        self.num_blocks = num_blocks
-        self.num_features = num_features
+        is_published = (num_blocks, num_features) == PUBLISHED
+        super().__init__(scale, 3, "" if is_published else f"{num_blocks} blocks, {num_features} channels")
         self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
         self.tail = nn.Sequential(nn.Conv2d(num_features, num_features, 3, padding=1), nn.BatchNorm2d(num_features))
         self.stages = nn.Sequential(*(_subpixel_stage(num_features, factor, icnr) for factor in _factors(scale)))
         self.last = nn.Conv2d(num_features, 3, 9, padding=4)
-
-    @property
-    def variant(self) -> str:
-        """How this network differs from the published one, "" where it does not."""
-        if (self.num_blocks, self.num_features) == PUBLISHED:
-            return ""
-        return f"{self.num_blocks} blocks, {self.num_features} channels"
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] to (B, 3, h*scale, w*scale), not clamped."""

@@ -18,14 +18,12 @@ class Trained:
 
     def __init__(self, label: str, net: Network, checkpoint: str) -> None:
         self.net = load_network(net, Path(checkpoint)).eval().requires_grad_(False)
-        words = [*label.rstrip(")").split(" (", maxsplit=1), net.variant]
-        name, remarks = words[0], ", ".join(word for word in words[1:] if word)
-        self.label = f"{name} ({remarks})" if remarks else name
+        self.label = with_remarks(label, last=net.variant)
 
     @property
     def num_parameters(self) -> int:
         """Weights and biases of the network."""
-        return sum(parameter.numel() for parameter in self.net.parameters())
+        return self.net.num_parameters
 
     def to(self, device: torch.device | str) -> Self:
         """The same object, its network moved to `device`."""
@@ -35,3 +33,10 @@ class Trained:
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """(B, C, h, w) in [0, 1] to (B, C, h*scale, w*scale) in [0, 1], C = 1 or 3; see Network.upscale."""
         return self.net.upscale(lr, scale)
+
+
+def with_remarks(label: str, first: str = "", last: str = "") -> str:
+    """A label with remarks before and after its own: "SRGAN (pretrained, MSE content, 4 blocks, 32 channels)"."""
+    name, _, own = label.removesuffix(")").partition(" (")
+    remarks = ", ".join(remark for remark in (first, own, last) if remark)
+    return f"{name} ({remarks})" if remarks else name

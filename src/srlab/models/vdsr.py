@@ -18,17 +18,12 @@ class VDSR(Network):
     """
 
     def __init__(self, scale: int, num_layers: int, num_features: int) -> None:
-        super().__init__(scale, channels=1)
-        self.size = (num_layers, num_features)
+        is_published = (num_layers, num_features) == PUBLISHED
+        super().__init__(scale, 1, "" if is_published else f"{num_layers} layers, {num_features} channels")
         layers: list[nn.Module] = [he_convolution(1, num_features)]
         for _ in range(num_layers - 2):
             layers += [nn.ReLU(), he_convolution(num_features, num_features)]
         self.body = nn.Sequential(*layers, nn.ReLU(), he_convolution(num_features, 1))
-
-    @property
-    def variant(self) -> str:
-        """How this network differs from the published one, "" where it does not."""
-        return "" if self.size == PUBLISHED else "{} layers, {} channels".format(*self.size)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped."""

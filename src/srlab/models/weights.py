@@ -1,12 +1,13 @@
-"""Weights of a network in one safetensors file: no pickle, so that opening somebody's weights runs no code."""
+"""Weights in one safetensors file: no pickle, so that opening a file from elsewhere runs no code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.files import replacing
@@ -20,49 +21,59 @@ Net = TypeVar("Net", bound=nn.Module)
 
 def save_network(path: Path, net: nn.Module, metadata: dict[str, str]) -> None:
     """Write the weights and buffers of `net` with `metadata`, atomically; equal content gives equal bytes."""
-    # safetensors refuses channels_last tensors; contiguous() is their plain order.
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(state, temporary, metadata={KEY: json.dumps(metadata, sort_keys=True)})
-        temporary.chmod(0o644)  # safetensors leaves it to the owner alone
+    save_tensors(path, net.state_dict(), metadata)
 
 
 def load_network(net: Net, path: Path | str) -> Net:
     """`net` with the weights of `path`, on the device it was on; SrlabError if the file is missing or does not fit."""
     path = Path(path)
-    _require(path)
     try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
-    try:
-        net.load_state_dict(state)
+        net.load_state_dict(load_tensors(path))
     except RuntimeError as error:
         raise SrlabError(
-            f"{path} holds the weights of another network than the {type(net).__name__} configured now: {_cure(path)}"
+            f"{path} holds the weights of another network than the {type(net).__name__} configured now: "
+            f"{cure(path, 'train')}"
         ) from error
     return net
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata that `save_network` wrote into `path`; SrlabError if the file is missing or not one of ours."""
-    _require(path)
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write named tensors with `metadata`, atomically; equal content gives equal bytes."""
+    # safetensors refuses channels_last tensors and views; contiguous() is their plain order.
+    content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(content, temporary, metadata={KEY: json.dumps(metadata, sort_keys=True)})
+        temporary.chmod(0o644)  # safetensors leaves it to the owner alone
+
+
+def load_tensors(path: Path, stage: str = "train") -> dict[str, Tensor]:
+    """The tensors of `path`; SrlabError, naming the `stage` that writes it, if the file is missing or damaged."""
+    _require(path, stage)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, stage, error) from error
+
+
+def read_metadata(path: Path, stage: str = "train") -> dict[str, str]:
+    """The metadata of a file of ours; SrlabError as in `load_tensors`."""
+    _require(path, stage)
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})[KEY])
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, stage, error) from error
 
 
-def _require(path: Path) -> None:
+def cure(path: Path, stage: str) -> str:
+    """The command that writes models/<name>/<file> again."""
+    return f"run `dvc repro {stage}@{path.absolute().parent.name}`"
+
+
+def _require(path: Path, stage: str) -> None:
     if not path.is_file():
-        raise SrlabError(f"{path} is missing: {_cure(path)}")
+        raise SrlabError(f"{path} is missing: {cure(path, stage)}")
 
 
-def _damaged(path: Path, error: Exception) -> SrlabError:
-    return SrlabError(f"{path} is damaged or was not written by srlab ({error}): {_cure(path)}")
-
-
-def _cure(path: Path) -> str:
-    # models/<name>/<file>, as the train stage lays them out
-    return f"run `dvc repro train@{path.absolute().parent.name}`"
+def _damaged(path: Path, stage: str, error: Exception) -> SrlabError:
+    return SrlabError(f"{path} is damaged or was not written by srlab ({error}): {cure(path, stage)}")

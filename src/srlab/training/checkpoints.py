@@ -1,6 +1,6 @@
 """Checkpoints of an unfinished training: whole or not there, and the one before until the next is whole.
 
-`last.ckpt` holds all that decides how the training goes on: networks, optimizers, schedules, counts, the best weights
+`last.ckpt` holds all that decides how the training continues: networks, optimizers, schedules, counts, the best weights
 so far, the rows of its curves, random states, and what made it. `previous.ckpt` is the one before it.
 """
 
@@ -8,7 +8,6 @@ import io
 import os
 import pickle
 import random
-import shutil
 import signal
 import threading
 import time
@@ -32,7 +31,7 @@ from srlab.training.resume import Origin, differences
 DAMAGE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, pickle.UnpicklingError)
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 NOTHING, SAVE, STOP = range(3)  # what is to be done between two chunks: the largest that any process wants
-SECONDS_BETWEEN_TALKS = 10.0  # of several processes, which wait for each other while they talk
+SECONDS_BETWEEN_SYNCS = 10.0  # of several processes, which wait for each other while they agree on what to do
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -48,10 +47,11 @@ class WholeFiles(TorchCheckpointIO):
                     file.write(buffer.getbuffer())
                     file.flush()
                     os.fsync(file.fileno())
-                _keep(path, path.with_name(PREVIOUS))
+                if path.exists():  # at every moment one of the two is whole
+                    path.replace(path.with_name(PREVIOUS))
         except OSError as error:
             raise SrlabError(
-                f"{path} cannot be written ({error.strerror}): make room and run the same command again, it goes on "
+                f"{path} cannot be written ({error.strerror}): make room and run the same command again, it resumes "
                 "from the checkpoint before"
             ) from error
 
@@ -59,8 +59,8 @@ class WholeFiles(TorchCheckpointIO):
 def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
     """The newest checkpoint in `work` that is whole, and its content on the CPU; None if there is none.
 
-    A damaged one is named and put aside: the next save would keep it in the place of the whole one before. SrlabError
-    if it was made by other code, data or numbers than `origin`.
+    A damaged one is named and renamed: the next save would keep it in the place of the whole one before. SrlabError
+    if it was made by other code, data or settings than `origin`.
     """
     for path in (work / LAST, work / PREVIOUS):
         if not path.exists():
@@ -69,7 +69,7 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
             content = _read(path)
         except DAMAGE as error:
             if not is_follower():
-                print(f"{path} is damaged ({_first_line(error)}): {_way_on(path)}", flush=True)
+                print(f"{path} is damaged ({_first_line(error)}): {_next_attempt(path)}", flush=True)
                 path.replace(path.with_suffix(".damaged"))
             continue
         if content["origin"] != origin:
@@ -80,14 +80,10 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
 
 
 class Best(Callback):
-    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better.
+    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better."""
 
-    Args:
-        mode: "max" or "min", what is better of the module's `monitor`.
-    """
-
-    def __init__(self, mode: str, patience: int) -> None:
-        self.mode, self.patience = mode, patience
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
         self.epoch, self.value, self.waited, self.weights = -1, float("nan"), 0, {}
 
     @property
@@ -98,7 +94,7 @@ class Best(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         module: Any = pl_module
         value = float(trainer.callback_metrics[module.monitor])
-        if self.epoch < 0 or (value > self.value if self.mode == "max" else value < self.value):
+        if self.epoch < 0 or module.sign * value > module.sign * self.value:
             weights = module.network.state_dict().items()
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
             self.epoch, self.value, self.waited = trainer.current_epoch, value, 0
@@ -119,7 +115,7 @@ class Checkpoints(Checkpoint):
     """Saves at the end of every epoch, every `minutes` in between, and on SIGTERM (a cluster that wants its node back).
 
     SIGTERM ends the training after the chunk of steps in which it came, or after the validation, with exit code 143. Of
-    several processes, one that is told is enough: they talk about it every ten seconds, counted in chunks, since their
+    several processes, it is enough that one gets it: they synchronize every ten seconds, counted in chunks, since their
     clocks differ.
 
     Args:
@@ -131,30 +127,27 @@ class Checkpoints(Checkpoint):
         self.saved_at = time.monotonic()
         self.random: dict[str, Any] | None = None
         self.is_terminated = False
-        self._talked_at, self._silent, self._wait = (
-            self.saved_at,
-            0,
-            1,
-        )  # chunks since a talk, and between two
+        self._synced_at = self.saved_at
+        self._chunks_since_sync, self._chunks_until_sync = 0, 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.is_terminated = trainer.received_sigterm
         if threading.current_thread() is threading.main_thread():
-            # In the place of Lightning's handler, which talks to the other processes from within the signal, amid
-            # whatever they are talking about, and waits for ever; Lightning puts back what was there before its own.
+            # In the place of Lightning's handler, which communicates with the other processes from within the signal
+            # and may wait for ever; Lightning puts back the handler that was there before its own.
             signal.signal(signal.SIGTERM, self._terminate)
         if self.random is not None:  # now, when nothing draws any more before the first step
             set_random_states(self.random)
-        self.saved_at = self._talked_at = time.monotonic()
-        self._silent, self._wait = 0, 1
+        self.saved_at = self._synced_at = time.monotonic()
+        self._chunks_since_sync, self._chunks_until_sync = 0, 1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx + 1 >= trainer.num_training_batches:
-            return  # the end of the epoch is near, which has its validation and its own checkpoint
-        self._silent += 1
-        if trainer.world_size > 1 and self._silent < self._wait:
+            return  # the end of the epoch follows, with validation and a checkpoint of its own
+        self._chunks_since_sync += 1
+        if trainer.world_size > 1 and self._chunks_since_sync < self._chunks_until_sync:
             return
         todo = self._todo(trainer)
         if todo >= SAVE:
@@ -179,7 +172,7 @@ class Checkpoints(Checkpoint):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, SIGTERMException) and trainer.is_global_zero:
             print(
-                f"train {self.label}: stopped by SIGTERM; the same command goes on from {self.work / LAST}", flush=True
+                f"train {self.label}: stopped by SIGTERM; the same command resumes from {self.work / LAST}", flush=True
             )
 
     def _terminate(self, signum: int, frame: Any) -> None:
@@ -191,19 +184,19 @@ class Checkpoints(Checkpoint):
         if trainer.world_size == 1:
             return todo
         strategy: Any = trainer.strategy
-        wanted = torch.tensor([todo, -self._chunks_until_talk()], device=strategy.root_device)
-        todo, wait = strategy.reduce(wanted, reduce_op="max").tolist()
-        self._silent, self._wait = 0, -wait
+        wanted = torch.tensor([todo, -self._chunks_that_fit()], device=strategy.root_device)
+        todo, least = strategy.reduce(wanted, reduce_op="max").tolist()
+        self._chunks_since_sync, self._chunks_until_sync = 0, -least
         return todo
 
-    def _chunks_until_talk(self) -> int:
-        """As many as fit in the time between two talks, by how long those since the last one took; 1 at least."""
+    def _chunks_that_fit(self) -> int:
+        """In the time between two synchronizations, by how long those since the last one took; at least 1."""
         now = time.monotonic()
-        seconds, self._talked_at = (now - self._talked_at) / max(self._silent, 1), now
-        return max(int(min(SECONDS_BETWEEN_TALKS, 60 * self.minutes) / max(seconds, 1e-6)), 1)
+        seconds, self._synced_at = (now - self._synced_at) / max(self._chunks_since_sync, 1), now
+        return max(int(min(SECONDS_BETWEEN_SYNCS, 60 * self.minutes) / max(seconds, 1e-6)), 1)
 
     def _end(self, trainer: pl.Trainer, todo: int) -> None:
-        if todo == STOP:  # a follower's code would make Lightning kill the first process amid its farewell
+        if todo == STOP:  # another code would make Lightning kill the first process while it ends
             raise SIGTERMException(128 + signal.SIGTERM if trainer.is_global_zero else 0)
 
     def _save(self, trainer: pl.Trainer) -> None:
@@ -227,7 +220,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Go on drawing where `random_states` was called."""
+    """Continue drawing where `random_states` was called."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
@@ -238,29 +231,19 @@ def set_random_states(states: dict[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums that torch.save wrote
+    with zipfile.ZipFile(path) as archive:  # torch.load ignores the checksums that torch.save wrote
         bad = archive.testzip()
-        # Torch passes over an entry that is marked as a folder, and leaves its numbers what memory happens to hold.
+        # Torch skips an entry that is marked as a folder, and leaves in its tensor whatever memory happens to hold.
         folders = [entry.filename for entry in archive.infolist() if entry.external_attr]
     if bad or folders:
         raise ValueError(f"wrong checksum or attributes of {bad or folders[0]}")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _way_on(path: Path) -> str:
+def _next_attempt(path: Path) -> str:
     before = path.with_name(PREVIOUS)
-    return "goes on from the one before" if path != before and before.exists() else "starts anew, there is no other"
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Make `path` known as `previous` too, without a moment in which neither is there."""
-    if not path.exists():
-        return
-    previous.unlink(missing_ok=True)
-    try:
-        os.link(path, previous)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(path, previous)
+    has_other = path != before and before.exists()
+    return "resuming from the one before" if has_other else "starting from scratch, there is no other"
 
 
 def _first_line(error: Exception) -> str:

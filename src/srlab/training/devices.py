@@ -1,4 +1,4 @@
-"""What there is to compute on, and whether a trainer of conf/trainer can be had of it."""
+"""What there is to compute on, and whether a trainer of conf/trainer can use it."""
 
 import os
 import re
@@ -17,9 +17,9 @@ def device_type(lightning: Mapping[str, Any]) -> str:
     """ "cuda" or "cpu": what a Trainer of these arguments ("accelerator", "precision") computes on here.
 
     Raises:
-        SrlabError: there is no GPU though one is asked for, or bf16 is and this CPU would have to imitate it.
+        SrlabError: a GPU is asked for and there is none, or bf16 and this CPU would have to emulate it.
     """
-    import torch  # not above: `srlab plan` asks for the CPU's instructions, and has no need of it
+    import torch  # not above: `srlab plan` asks only for the CPU's instructions
 
     accelerator, precision = lightning["accelerator"], str(lightning["precision"])
     found = None if accelerator == "cpu" else torch.accelerator.current_accelerator(check_available=True)

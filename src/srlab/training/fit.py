@@ -1,4 +1,4 @@
-"""Train a Lightning module to its best epoch, going on from where a killed run stopped."""
+"""Train a Lightning module to its best epoch, resuming where a killed run stopped."""
 
 import logging
 import math
@@ -19,10 +19,11 @@ from srlab.training.checkpoints import Best, Checkpoints, WholeFiles, newest
 from srlab.training.curves import Row
 from srlab.training.history import History, SampleImages, TrainingProgress, Waiting
 from srlab.training.resume import Origin
+from srlab.training.trainable import Trainable
 
 
 class Watcher(Protocol):
-    """Who is told what happens, as it happens: `srlab.tracking.tracker.Tracker`, or a stand-in."""
+    """Is told what happens, as it happens: `srlab.tracking.tracker.Tracker`, or a stand-in."""
 
     def metrics(self, row: Row, step: int) -> None:
         """The metrics of one epoch."""
@@ -41,7 +42,7 @@ class Fitted:
 
 
 def fit(
-    module: Any,
+    module: Trainable,
     data: pl.LightningDataModule,
     make_trainer: Callable[..., pl.Trainer],
     work: Path,
@@ -60,14 +61,14 @@ def fit(
         make_trainer: a `_partial_` Trainer, called with callbacks and folders.
         work: the folder for checkpoints; the newest whole one in it is resumed from.
         label: the name that progress and messages use.
-        made_by: all that decides the result; a checkpoint that something else made is refused.
-        checkpoint_minutes: how much work a kill may cost within an epoch.
+        made_by: all that decides the result; a checkpoint that anything else made is refused.
+        checkpoint_minutes: of work that a kill may cost within an epoch.
 
     Raises:
-        SrlabError: a loss or score is not finite, memory or disk are full, or a checkpoint is of another training.
+        SrlabError: a loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
     """
     quiet_lightning()
-    best = Best("max" if module.monitor == "val/psnr" else "min", patience)
+    best = Best(patience)
     waiting = Waiting()
     history = History(watcher.metrics, waiting)
     checkpoints = Checkpoints(work, made_by, checkpoint_minutes, label)
@@ -80,13 +81,13 @@ def fit(
         callbacks=callbacks, plugins=plugins, default_root_dir=work, logger=False, enable_progress_bar=False
     )
     if trainer.scaler is not None:
-        raise SrlabError("precision 16-mixed needs its loss scaled, which is not done here: set bf16-mixed or 32-true")
+        raise SrlabError("precision 16-mixed needs loss scaling, which srlab does not do: set bf16-mixed or 32-true")
     resumed = newest(work, made_by)
     if resumed is None:
         _train(trainer, label, module, data)
     elif not _is_at_its_end(resumed[1], history, best):
         if trainer.is_global_zero:
-            print(f"train {label}: goes on {_place(resumed[1], data)}, where an earlier run stopped", flush=True)
+            print(f"train {label}: resumes {_place(resumed[1], data)}, where an earlier run stopped", flush=True)
         _train(trainer, label, module, data, ckpt_path=resumed[0], weights_only=True)
     if not trainer.is_global_zero:
         raise SystemExit(0)  # the first process writes the results
@@ -109,7 +110,7 @@ def _train(trainer: pl.Trainer, label: str, *args: Any, **kwargs: Any) -> None:
             raise
         raise SrlabError(
             f"train {label}: out of memory: lower its batch_size or patch_size in params.yaml, or compute a batch in "
-            "parts (recipes.*.accumulate)"
+            "micro-batches (recipes.*.accumulate)"
         ) from error
 
 
@@ -121,12 +122,12 @@ def _is_at_its_end(checkpoint: dict[str, Any], history: History, best: Best) -> 
 
 
 def _place(checkpoint: dict[str, Any], data: Any) -> str:
-    epoch, step = divmod(checkpoint["ledger"]["num_steps"], data.steps_per_epoch)
+    epoch, step = divmod(checkpoint["progress"]["num_steps"], data.steps_per_epoch)
     return f"after step {step} of epoch {epoch + 1}" if step else f"after epoch {epoch}"
 
 
 def quiet_lightning() -> None:
-    """Silence what Lightning says at every start and nobody can act on."""
+    """Silence warnings of Lightning that come at every start and that nobody can act on."""
     for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
@@ -135,6 +136,6 @@ def quiet_lightning() -> None:
         ".*logging interval.*",
         ".*LeafSpec.*",
         ".*in eval mode at the start of training.*",  # a loss network, an average
-        ".*sync_dist=True.*",  # srlab.training.ledger sums over the processes
+        ".*sync_dist=True.*",  # Trainable sums over the processes
     ):
         warnings.filterwarnings("ignore", message)

@@ -15,19 +15,19 @@ from torch import Tensor
 
 from srlab.training.curves import Row
 
-ENOUGH_CHUNKS = 16  # of an epoch, beside which the one step that `busy_share` delays does not count
+ENOUGH_CHUNKS = 16  # of an epoch: the one step that `busy_share` delays hardly counts beside them
 LONGEST_SLEEP = 0.2  # seconds
 CYCLES_PER_SECOND = 2e9  # of a GPU, about
 
 
 class Waiting(Callback):
-    """How large a share of an epoch's training time its device waited for the next batch, and patches a second.
+    """The share of an epoch's training time in which the device waited for the next batch, and patches per second.
 
-    On a CPU the two share the cores, so the share is the time that feeding takes. On a GPU it is the time between the
-    end of a chunk of steps and the beginning of the next, in which nothing but feeding is queued, measured on the GPU.
-    What it waits within a chunk, for the CPU to launch the next kernel, is in `speed/busy_share`: once an epoch the GPU
-    sleeps while a whole step is queued, and how long it then takes, as a share of what a step takes otherwise, is how
-    much of the time it has work. (A step of more than the thousand kernels that a queue holds reads a little too high.)
+    On a CPU training and feeding share the cores, so the share is the time that feeding takes. On a GPU it is the time
+    between the end of a chunk of steps and the beginning of the next, in which only feeding is queued, measured on the
+    GPU. `speed/busy_share` is how much of the time the GPU has work and need not wait for the CPU to launch the next
+    kernel: once an epoch it sleeps while a whole step is queued, and the time of that step is compared with the mean
+    one. (A step of more than the thousand kernels that a queue holds reads a little too high.)
     """
 
     def __init__(self) -> None:
@@ -87,8 +87,8 @@ class History(Callback):
     """Collects one row of metrics per epoch; the rows are part of the checkpoint, so a resumed run has all of them.
 
     Args:
-        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere; that row has `waiting`'s
-            figures too, which are no result: they differ from run to run.
+        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere; that row has the figures of
+            `waiting` too, which are no result, as they differ from run to run.
     """
 
     def __init__(self, mirror: Callable[[Row, int], None], waiting: Waiting) -> None:
@@ -116,7 +116,7 @@ class History(Callback):
 
 
 class TrainingProgress(Callback):
-    """One bar over all epochs with ETA and validation PSNR; where there is no terminal, a line now and then."""
+    """One bar over all epochs with ETA and validation PSNR; without a terminal, a line now and then."""
 
     def __init__(self, label: str, waiting: Waiting, seconds_between_lines: float = 20.0) -> None:
         self.label, self.waiting, self.seconds_between_lines = label, waiting, seconds_between_lines
@@ -128,12 +128,8 @@ class TrainingProgress(Callback):
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps")]
-        columns += [
-            TimeElapsedColumn(),
-            TextColumn("eta at most"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[val]}"),
-        ]
+        columns += [TimeElapsedColumn(), TextColumn("eta at most"), TimeRemainingColumn()]
+        columns += [TextColumn("{task.fields[val]}")]
         self.progress = Progress(*columns, console=self.console)
         data, module = cast(Any, trainer).datamodule, cast(Any, pl_module)
         total, done = data.steps_per_epoch * int(trainer.max_epochs or 0), module.num_steps
@@ -151,7 +147,7 @@ class TrainingProgress(Callback):
         speed = self.waiting.figures
         line = (
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, val {float(metrics['val/psnr']):.2f} dB, "
-            f"{speed['speed/patches_per_second']:.0f} patches/s, waits {speed['speed/wait_share']:.0%}"
+            f"{speed['speed/patches_per_second']:.0f} patches/s, data wait {speed['speed/wait_share']:.0%}"
         )
         if "speed/busy_share" in speed:
             line += f", busy {speed['speed/busy_share']:.0%}"

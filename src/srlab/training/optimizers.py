@@ -22,7 +22,7 @@ class ClippedSGD(torch.optim.SGD):
     def step(self, closure: Callable[[], Tensor] | None = None) -> Any:
         """One step on the gradients that `closure`, if there is one, computes; returns what it returns."""
         loss = None
-        if closure is not None:  # before the clipping, since it is what fills the gradients in
+        if closure is not None:  # before the clipping, since it computes the gradients
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:

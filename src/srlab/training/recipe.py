@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from srlab.errors import SrlabError
+from srlab.models.network import Network
 
 MakeOptimizer = Callable[..., Optimizer]  # called with parameters or groups of them, and `lr`
 
@@ -24,23 +25,23 @@ class Recipe:
     Args:
         warmup: steps over which the learning rate grows linearly to what the schedule says (Goyal et al. 2017).
         clip_norm: the norm of all gradients of an optimizer is cut to this (Pascanu et al. 2013).
-        accumulate: parts that a batch is computed in, one after the other: the gradient is that of the whole batch (but
-            for batch normalisation, which sees a part), the memory that of a part.
+        accumulate: micro-batches that a batch is computed in, one after the other: the gradient is that of the whole
+            batch (but for batch normalisation, which sees a micro-batch), the memory that of a micro-batch.
         ema: decay of the exponential moving average of the weights, which is then what is validated and kept.
 
     Raises:
-        SrlabError: a number makes no sense.
+        SrlabError: a setting makes no sense.
     """
 
     def __init__(self, warmup: int, clip_norm: float, accumulate: int, ema: float) -> None:
         if warmup < 0 or clip_norm < 0 or accumulate < 1 or not 0 <= ema < 1:
             raise SrlabError(
                 f"a recipe cannot have warmup {warmup}, clip_norm {clip_norm}, accumulate {accumulate}, ema {ema}: "
-                "set numbers from 0 on, accumulate from 1 on, ema below 1"
+                "set values from 0 on, accumulate from 1 on, ema below 1"
             )
         self.warmup, self.clip_norm, self.accumulate, self.ema = warmup, clip_norm, accumulate, ema
 
-    def parts(self, lr: Tensor, hr: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def micro_batches(self, lr: Tensor, hr: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The batch in `accumulate` parts, the last of which may be smaller."""
         size = -(-len(lr) // self.accumulate)
         return zip(lr.split(size), hr.split(size), strict=True)
@@ -59,7 +60,7 @@ class Recipe:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # the schedule knows nothing of the warm-up
 
-    def averaged(self, net: nn.Module) -> "Average | None":
+    def averaged(self, net: Network) -> "Average | None":
         """The moving average of `net`, which starts as `net`; None where the recipe has none."""
         return Average(net, self.ema) if self.ema else None
 
@@ -68,31 +69,31 @@ _torch: Any = torch  # whose multi-tensor operations have no other name than a p
 
 
 class Average(nn.Module):
-    """`module`, the exponential moving average of a network: w <- decay * w + (1 - decay) * the network's w.
+    """`network`, the exponential moving average of a network: w <- decay * w + (1 - decay) * the network's w.
 
-    torch's AveragedModel keeps its count on the device, and looks at it twice a step; nobody needs that count here.
+    torch's AveragedModel keeps its count on the device and reads it twice a step, which a GPU has to wait for.
     """
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: Network, decay: float) -> None:
         super().__init__()
-        self.module, self.decay = copy.deepcopy(net).requires_grad_(False), decay
+        self.network, self.decay = copy.deepcopy(net).requires_grad_(False), decay
 
     @torch.no_grad()
-    def update_parameters(self, net: nn.Module) -> None:
+    def update(self, net: Network) -> None:
         """Take a step of `net` in, by a few kernels; statistics of batch normalisation are averages, and copied."""
-        _torch._foreach_lerp_(list(self.module.parameters()), list(net.parameters()), 1 - self.decay)
+        _torch._foreach_lerp_(list(self.network.parameters()), list(net.parameters()), 1 - self.decay)
         buffers: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = defaultdict(lambda: ([], []))
-        for own, new in zip(self.module.buffers(), net.buffers(), strict=True):
+        for own, new in zip(self.network.buffers(), net.buffers(), strict=True):
             for side, tensor in zip(buffers[own.dtype], (own, new), strict=True):
                 side.append(tensor)
         for own, new in buffers.values():
             _torch._foreach_copy_(own, new)
 
 
-def casting_anew(device: torch.device) -> torch.autocast:
-    """Autocast as it is, but that casts the weights whenever they are used: those of a chunk change from step to step.
+def without_cast_cache(device: torch.device) -> torch.autocast:
+    """The present autocast, but casting the weights at every use: within a chunk they change from step to step.
 
-    It may be left to torch to keep what it has cast until the outermost context ends, which is that of the whole chunk.
+    With its cache torch may keep what it has cast until the outermost context ends, which is that of the whole chunk.
     """
     kind = device.type
     return torch.autocast(kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind), cache_enabled=False)

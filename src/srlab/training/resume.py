@@ -1,8 +1,8 @@
-"""The place where an unfinished training waits: work/<model>-<fingerprint>/, no output of DVC.
+"""Where an unfinished training keeps its checkpoints: work/<model>-<fingerprint>/, which is no output of DVC.
 
 DVC deletes the outputs of a stage before it runs it, so a checkpoint to resume from must lie elsewhere. The folder is
 named by a digest of all that decides the result (config, data, code): a run with another learning rate finds no folder
-and starts anew, instead of "resuming" at the end of the old run and training nothing.
+and starts from scratch, instead of "resuming" at the end of the old run and training nothing.
 """
 
 import fcntl
@@ -10,12 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TextIO
 
 import torch
@@ -23,17 +20,19 @@ from torch import nn
 
 from srlab.errors import SrlabError
 from srlab.files import read_json, write_json
+from srlab.imports import closure, source_of
 from srlab.stage import is_follower
 
 LOOP = "srlab.training.fit"
+SOURCE = Path(__file__).parents[2]  # the folder that holds srlab
 NOT_BUILT = ("model.method.", "model.contents.")  # of a model's config, in a training
 FOLDER_OF_FIRST = "SRLAB_WORK_FOLDER"  # environment variable that tells the followers
-# Numbers of the config that a training may go on with others of: where its data come from, and how often it is saved.
+# Settings that a training may be resumed with other values of: what feeds it, and how often it is saved.
 OF_THE_MACHINE = {"feeder", "num_workers", "checkpoint_minutes"}
 
 
 class Ended(Exception):
-    """A training was ended on purpose, for the reason that is the text: nobody will go on with it."""
+    """A training was ended on purpose, for the reason that is the text: it will not be resumed."""
 
     mlflow_status = "KILLED"
 
@@ -45,9 +44,9 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: 
     """All that decides the result: config, data, first weights, torch's version, kind of device, srlab's own source.
 
     The first weights stand for the seed and for a pre-trained generator. The number of threads changes the last bits of
-    a sum where the device is a CPU; beside a GPU it is a matter of the machine, as another node has other cores. Of the
+    a sum where the device is a CPU; with a GPU it does not count, as another node has other cores. Of the
     source, what counts are the modules of the parts of `module`, of every `_target_` that is built, of the loop, and
-    all that these import: the same whatever else a process has loaded, so that it finds what another began.
+    all that these import.
     """
     first_weights = hashlib.sha256()
     for tensor in module.state_dict().values():
@@ -61,29 +60,13 @@ def origin(config: dict[str, Any], data_digest: str, module: nn.Module, device: 
         "torch": str(torch.__version__),
         "device": device,
     } | ({"threads": str(torch.get_num_threads())} if on_cpu else {})
-    built = [key for key in config if key.endswith("_target_") and not key.startswith(NOT_BUILT)]
-    targets = {str(config[key]).rpartition(".")[0] for key in built}
-    for name in (name for name in targets if name.startswith("srlab.")):
-        import_module(name)  # the trainer's, say, are built after this
-    for name in _sources({*(type(part).__module__ for part in module.modules()), *targets, LOOP}):
-        file = sys.modules[name].__file__
-        assert file is not None
-        found[f"code of {name}"] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    targets = {
+        str(value) for key, value in config.items() if key.endswith("_target_") and not key.startswith(NOT_BUILT)
+    }
+    parts = {type(part).__module__ for part in module.modules()}
+    for name in closure({*parts, *targets, LOOP}, SOURCE):
+        found[f"code of {name}"] = hashlib.sha256(source_of(name, SOURCE).read_bytes()).hexdigest()
     return dict(sorted(found.items()))
-
-
-def _sources(names: set[str]) -> set[str]:
-    """Those of the loaded modules `names` that are srlab's, and what they import of srlab."""
-    seen: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name.split(".")[0] != "srlab" or name not in sys.modules:
-            continue
-        seen.add(name)
-        for thing in vars(sys.modules[name]).values():
-            waiting.add(thing.__name__ if isinstance(thing, ModuleType) else str(getattr(thing, "__module__", "")))
-    return seen
 
 
 def fingerprint(made_by: Origin) -> str:
@@ -92,7 +75,7 @@ def fingerprint(made_by: Origin) -> str:
 
 
 def differences(there: Origin, here: Origin) -> list[str]:
-    """What two trainings differ in: "numbers.lr is 0.001 there and 0.01 here", "code of srlab.models.espcn", ..."""
+    """What two trainings differ in: "settings.lr is 0.001 there and 0.01 here", "code of srlab.models.espcn", ..."""
     names = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
     digests = {"data", "first weights"}
     return [
@@ -112,7 +95,7 @@ def work_folder(root: Path, model: str, made_by: Origin, waits: bool = False) ->
     since their own digest would differ: they have fewer threads.)
 
     Args:
-        waits: for another process that trains exactly this, until that has ended.
+        waits: until another process that trains exactly this has ended.
 
     Raises:
         SrlabError: another process trains exactly this.
@@ -165,5 +148,6 @@ def _name_others(folder: Path, model: str, made_by: Origin) -> None:
         if file.parent != folder and (file.parent / "last.ckpt").exists():
             what = "; ".join(differences(read_json(file), made_by))
             print(
-                f"train {model}: starts anew, the unfinished training {file.parent} is another one ({what})", flush=True
+                f"train {model}: starts from scratch, the unfinished training {file.parent} is another one ({what})",
+                flush=True,
             )

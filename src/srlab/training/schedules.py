@@ -11,7 +11,7 @@ Schedule = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]  # what a `_pa
 
 
 def step_schedules(module: pl.LightningModule, metric: float) -> None:
-    """Step every schedule of `module` once, at the end of a validation epoch; `metric` drives plateau schedules.
+    """Step every schedule of `module` once, at the end of a validation epoch; plateau schedules maximize `metric`.
 
     Before the epoch's checkpoint is written, so that a resumed run misses no step; manual optimization leaves it to us.
     """

@@ -1,4 +1,4 @@
-"""Switches that change how fast a training is, and its weights by no more than rounding."""
+"""Settings that change how fast a training is, and its weights by no more than rounding."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class Speed:
     def apply(self, module: Any) -> None:
         """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights.
 
-        SrlabError if replayed graphs would overwrite the gradients that a batch in parts adds up.
+        SrlabError if replayed graphs would overwrite the gradients that micro-batches add up.
         """
         if self.compile in REPLAYING and module.recipe.accumulate > 1:
             raise SrlabError(

@@ -17,7 +17,7 @@ def use_kernels(kernels: str, precision: str = "32-true") -> None:
     Another `precision` than 32 bits is always native: bf16 lives by instructions that portable kernels forgo.
 
     Raises:
-        SrlabError: there are no such kernels; or torch has begun with others, as in a sweep over them.
+        SrlabError: there are no such kernels; or torch is loaded with others, as in a sweep over them.
     """
     if kernels not in KERNELS:
         raise SrlabError(f"kernels is {kernels}: choose one of {', '.join(KERNELS)}")
@@ -25,8 +25,8 @@ def use_kernels(kernels: str, precision: str = "32-true") -> None:
     if wanted == {name: value for name, value in PORTABLE.items() if os.environ.get(name) == value}:
         return
     if "torch" in sys.modules:
-        begun = "portable" if wanted == {} else "native"
-        raise SrlabError(f"torch has begun with {begun} kernels: set kernels in params.yaml, it is one for a process")
+        loaded = "portable" if wanted == {} else "native"
+        raise SrlabError(f"torch is loaded with {loaded} kernels: set kernels in params.yaml, once for a whole process")
     for name in PORTABLE:
         os.environ.pop(name, None)
     os.environ.update(wanted)

@@ -26,7 +26,7 @@ from srlab.machine import processor
 from srlab.models.network import Network
 from srlab.models.pretrained import FORMAT, VERSION, build, sha256
 from srlab.models.weights import load_network, read_metadata, save_network
-from srlab.planning import configs
+from srlab.planning.configs import configs
 from srlab.stage import ROOT
 
 RELEASES = Path("pretrained")

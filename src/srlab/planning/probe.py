@@ -1,8 +1,8 @@
 """A training's first steps, run for real on made-up images, to see what the whole of it takes.
 
-`python -m srlab.training.probe FOLDER` reads FOLDER/training.json (a `Training`), writes FOLDER/probed.json (a
-`Probed`) and prints "error: ..." on what cannot be. A process of its own, because a process has one peak of memory, and
-because one that dies of having too little takes nobody along.
+`python -m srlab.planning.probe FOLDER` reads FOLDER/training.json (a `Training`) and writes FOLDER/probed.json (a
+`Probed`), or prints "error: ...". It is a process of its own, because a process has only one peak of memory, and
+because one that runs out of memory ends no other.
 """
 
 import copy
@@ -22,27 +22,26 @@ from hydra.utils import instantiate
 from pytorch_lightning.callbacks import Callback
 
 from srlab.errors import SrlabError
-from srlab.evaluation.cost import SIDE, STATUS, _name, count_multiply_adds
+from srlab.evaluation.cost import REFERENCE, SIDE, STATUS, MultiplyAdds, _name
 from srlab.files import read_json, write_json
 from srlab.models.network import Network
-from srlab.training.curves import Row
+from srlab.planning.probed import PROBED, TRAINING, Probed, Training
+from srlab.planning.stand_ins import made_up_store, with_stand_ins
 from srlab.training.devices import device_type
-from srlab.training.fit import fit
-from srlab.training.probed import PROBED, TRAINING, Probed, Training
-from srlab.training.stand_ins import made_up_store, with_stand_ins
+from srlab.training.fit import Watcher, fit
 from srlab.training.threads import use_threads
 
 WARM_UP = 3  # steps before the clock starts: libraries choose their kernels, buffers are allocated
-LIMIT = 30.0  # seconds of steps that are measured; a third of it is the most that warming up may take
-SLOW = 50  # steps in LIMIT: slower ones are made one by one, without harm, since what a chunk saves is a millisecond
+LIMIT = 30.0  # seconds of measured steps; warming up may take a third of it
+SLOW = 50  # steps in LIMIT: slower ones are made one by one, since a chunk saves only a millisecond
 
 
 class Stopwatch(Callback):
     """Times `num_steps` steps after some to warm up, then a validation image, and stops the training in between.
 
     Args:
-        limit: seconds of measured steps after which no further one is begun.
-        compiles: whether the first step takes minutes that no other will take.
+        limit: seconds of measured steps after which no further one begins.
+        compiles: whether the first step compiles, which takes minutes.
     """
 
     def __init__(self, num_steps: int, limit: float, *, compiles: bool) -> None:
@@ -64,7 +63,7 @@ class Stopwatch(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # By the CPU's clock: it is a few steps ahead of a GPU's, whose queue is short, and nobody waits for that.
+        # By the CPU's clock, which is a few steps ahead of the GPU's queue: to synchronize here would slow it down.
         time_now, is_first = time.perf_counter(), batch_idx == 0
         self._done += len(batch)
         self._slow = _agreed(trainer, (time_now - self._turn_start) / len(batch) > self.limit / SLOW)
@@ -96,34 +95,27 @@ class Stopwatch(Callback):
         self.image_seconds = now(pl_module.device) - self._image_start  # the last one's: the first warms up
 
 
-class Nobody:
-    """A watcher who is not interested."""
-
-    def metrics(self, row: Row, step: int) -> None:
-        """Not here."""
-
-    def image(self, image: Any, key: str, step: int) -> None:
-        """Nor here."""
+class Nobody(Watcher):
+    """A watcher that ignores everything."""
 
 
 def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     """Build `training` as pipelines/train.py does and run its first steps in `work`, an empty folder.
 
     Raises:
-        SrlabError: what `fit` raises, or a number in the config makes no sense.
+        SrlabError: what `fit` raises, or a setting makes no sense.
     """
     idle = _resident("VmRSS")
     pl.seed_everything(training.seed, verbose=False)
     use_threads(training.num_threads)
-    device_type(training.trainer["lightning"])  # or an error, before anything is built
+    device_type(training.trainer["lightning"])  # fails before anything is built
     num_patches = (WARM_UP + training.num_steps) * training.data["chunk"] * training.data["batch_size"]  # at the most
     folder = work / "pairs"
     made_up_store(folder, training.scale, max(SIDE, training.data["patch_size"]))
     patches = {"folder": str(folder), "patches_per_epoch": num_patches}
     described, remarks = with_stand_ins(training.module, work)
     data, module = instantiate(training.data | patches), instantiate(described)
-    lr = torch.empty(1, 1, SIDE // training.scale, SIDE // training.scale, device="meta")
-    multiply_adds = count_multiply_adds(_Shapes(module.network), lr, training.scale)
+    multiply_adds = _multiply_adds(module.network, training.scale)
     trained = [[p.numel() for p in child.parameters() if p.requires_grad] for child in module.children()]
     speed, used = instantiate(training.trainer["speed"]), {}
     speed.apply(module)
@@ -155,27 +147,24 @@ def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     )
 
 
-class _Shapes:
-    """A copy of a network that computes shapes alone, and may cost what it likes."""
-
-    label, num_parameters = "", 0
-
-    def __init__(self, network: Network) -> None:
-        self.network = copy.deepcopy(network).to("meta").eval()
-
-    def upscale(self, lr: torch.Tensor, scale: int) -> torch.Tensor:
-        return self.network(lr.expand(-1, self.network.channels, -1, -1))
+def _multiply_adds(network: Network, scale: int) -> int:
+    """Of an output of REFERENCE pixels, counted on a copy that computes only shapes, whatever the network costs."""
+    side = SIDE // scale
+    shapes = copy.deepcopy(network).to("meta").eval()
+    with MultiplyAdds() as counter:
+        shapes(torch.empty(1, network.channels, side, side, device="meta"))
+    return round(counter.total * REFERENCE / (side * scale) ** 2)
 
 
 def now(device: torch.device) -> float:
-    """Seconds of a clock, when `device` has done all that it was given."""
+    """Seconds of a clock, once `device` has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def _agreed(trainer: pl.Trainer, due: bool) -> bool:
-    """Whether it is due in any of the processes, which have to stop after the same step."""
+    """Whether it is due in any of the processes: all have to stop after the same step."""
     return due if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(due, all=False)
 
 
@@ -188,12 +177,11 @@ def _resident(key: str) -> int | None:
 
 
 def main(folder: Path) -> None:
-    """Probe what FOLDER/training.json describes; exit code 1 and one line on what a user can mend."""
+    """Probe what FOLDER/training.json describes; exit code 1 and one line on what a user can fix."""
     training = Training(**read_json(folder / TRAINING))
     try:
-        with tempfile.TemporaryDirectory(
-            dir=folder
-        ) as work:  # each process of a training on several devices has its own
+        # each process of a training on several devices has its own
+        with tempfile.TemporaryDirectory(dir=folder) as work:
             write_json(folder / PROBED, asdict(probe(training, Path(work))))
     except (SrlabError, InstantiationException) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlab.forecast import Outlook, budget, duration, report
-from srlab.training.probed import Probed
+from srlab.planning.forecast import Outlook, budget, duration, report
+from srlab.planning.probed import Probed
 
 PROBED = Probed(
     num_parameters=[1_549_462, 23_569_217],
@@ -32,31 +32,45 @@ def changed(outlook: Outlook = OUTLOOK, name: str = "srgan", **probed: object) -
     return dataclasses.replace(outlook, name=name, probed=dataclasses.replace(outlook.probed, **probed))
 
 
-def test_hours_are_those_of_steps_and_validation() -> None:
-    assert OUTLOOK.hours == pytest.approx(65)
-    assert OUTLOOK.patches_per_second == pytest.approx(32)
+@pytest.mark.parametrize(
+    ("num_devices", "hours"),
+    [(1, 65), (3, 300 * 760.5 / 3600)],  # 3 devices have 7, 7 and 6 of the 20 validation images: 750 s + 10.5 s
+)
+def test_hours_are_those_of_steps_and_validation(num_devices: int, hours: float) -> None:
+    one = changed(num_devices=num_devices)
+    assert one.hours == pytest.approx(hours)
+    assert one.patches_per_second == pytest.approx(32)
 
 
-def test_devices_share_the_validation_images() -> None:
-    # 3 devices have 7, 7 and 6 of the 20: 750 s + 10.5 s
-    assert changed(num_devices=3).hours == pytest.approx(300 * 760.5 / 3600)
+@pytest.mark.parametrize(
+    ("outlooks", "failures", "expected"),
+    [
+        ([OUTLOOK], {}, "Title\nSome CPU, 2 threads, precision 32-true\n"),
+        ([OUTLOOK], {}, "400 MB of it Python"),
+        ([OUTLOOK, changed(name="second")], {}, "One after the other: at most 130 hours (5 days)."),
+        ([OUTLOOK], {"drcn": "out of memory"}, "Alone, without drcn: at most 65 hours (3 days)."),
+        ([OUTLOOK], {"drcn": "out of memory"}, "\ndrcn: out of memory\n"),
+        ([changed(num_devices=2)], {}, "2 x Some CPU"),
+        ([changed(num_steps=2, remarks=["generator untrained"])], {}, "  2 steps, generator untrained\n"),
+        ([changed(num_steps=1)], {}, "  1 step\n"),
+        ([changed(idle_bytes=None)], {}, "Memory: of the GPU, what tensors take"),
+        ([changed(peak_bytes=None)], {}, "  –  "),
+        # 28 steps
+        (
+            [dataclasses.replace(OUTLOOK, max_epochs=1, num_val=0, patches_per_epoch=448)],
+            {},
+            "at most < 0.01 hours (14 s)",
+        ),
+    ],
+)
+def test_the_report_says(outlooks: list[Outlook], failures: dict[str, str], expected: str) -> None:
+    assert expected in report("Title", outlooks, failures)
 
 
 def test_a_line_holds_what_was_seen() -> None:
     line = next(line for line in report("Profile paper", [OUTLOOK], {}).splitlines() if line.startswith("srgan"))
     cells = ["1,549,462 + 23,569,217", "128 G", "3,210 MB", "500", "32", "300 x 24,000", "65"]
     assert re.split(r" {2,}", line) == ["srgan", *cells]
-
-
-def test_the_head_names_the_machine() -> None:
-    text = report("Profile paper", [OUTLOOK], {})
-    assert text.startswith("Profile paper\nSome CPU, 2 threads, precision 32-true\n")
-    assert "400 MB of it Python" in text
-    assert "2 x Some CPU" in report("Profile paper", [changed(num_devices=2)], {})
-
-
-def test_hours_add_up() -> None:
-    assert "One after the other: at most 130 hours (5 days)." in report("", [OUTLOOK, changed(name="second")], {})
 
 
 def test_columns_stand_below_their_headings() -> None:
@@ -66,33 +80,6 @@ def test_columns_stand_below_their_headings() -> None:
         end = head.index(heading) + len(heading)
         assert all(line[end - 1] != " " and line[end : end + 1] in (" ", "") for line in lines)
     assert lines[1].endswith("  generator untrained")
-
-
-def test_fewer_steps_than_asked_for_are_named() -> None:
-    assert "  2 steps, generator untrained" in report("", [changed(num_steps=2, remarks=["generator untrained"])], {})
-    assert "  1 step\n" in report("", [changed(num_steps=1)], {})
-    assert "20 steps" not in report("", [OUTLOOK], {})
-
-
-def test_what_failed_is_below_and_not_in_the_sum() -> None:
-    text = report("", [OUTLOOK], {"drcn": "out of memory"})
-    assert "Alone, without drcn: at most 65 hours (3 days)." in text
-    assert text.endswith("\ndrcn: out of memory\n")
-
-
-def test_a_gpu_s_memory_is_that_of_tensors() -> None:
-    text = report("", [changed(idle_bytes=None)], {})
-    assert "of the GPU, what tensors take" in text
-    assert "Python" not in text
-
-
-def test_memory_that_the_system_does_not_tell_is_no_number() -> None:
-    assert "  –  " in report("", [changed(peak_bytes=None, idle_bytes=None)], {})
-
-
-def test_a_moment_is_no_number_of_hours() -> None:
-    short = dataclasses.replace(OUTLOOK, max_epochs=1, num_val=0, patches_per_epoch=448)  # 28 steps
-    assert "at most < 0.01 hours (14 s)" in report("", [short], {})
 
 
 def test_a_budget_of_time_is_epochs_and_overrides() -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from srlab import machine, planning
+from srlab import machine
 from srlab.cli import main
 from srlab.errors import SrlabError
-from srlab.planning import in_a_process, plan
-from srlab.training.probed import Probed, Training
+from srlab.planning import plan as planning
+from srlab.planning.plan import in_a_process, plan
+from srlab.planning.probed import Probed, Training
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROFILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf/profile").glob("*.yaml"))}
 LINES = {name: [*params["models"], *params["gans"]] for name, params in PROFILES.items()}
 SEEN = Probed([100], 10**9, "a CPU", 1, "32-true", 10**9, 10**8, 20, 0.1, 384, 0.2, [])
@@ -63,11 +64,10 @@ def test_a_gan_is_described_with_its_generator_and_its_content_loss() -> None:
     assert (module["content"]["layer"], module["discriminator"]["base"]) == (line["content"], line["base_features"])
 
 
-def test_only_the_named_are_probed() -> None:
+def test_only_the_named_are_probed_by_so_many_steps() -> None:
     prober = Prober()
     plan("smoke", ["srgan", "espcn"], [], 7, prober)
-    assert list(prober.asked) == ["espcn", "srgan"]
-    assert prober.asked["espcn"].num_steps == 7
+    assert {name: training.num_steps for name, training in prober.asked.items()} == {"espcn": 7, "srgan": 7}
 
 
 def test_without_a_profile_it_is_the_params_yaml_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ TRAINING = Training("espcn", 0, 1, 4, 1, {}, {}, {}, 1)
         ("kill -KILL $$", "was killed, as the system does when memory is short: lower its batch_size or patch_size"),
         ("kill -SEGV $$", "died of SIGSEGV"),
         ("echo more >&2; echo error: no such thing >&2; exit 1", "no such thing"),
-        ("exit 3", "ended with exit code 3 and no word"),
+        ("exit 3", "ended with exit code 3 and no message"),
     ],
 )
 def test_a_process_that_dies_is_one_line(
@@ -187,7 +187,7 @@ def test_a_process_that_dies_is_one_line(
 
 def test_nothing_is_imported_that_a_probe_alone_needs() -> None:
     """The command's own memory is not there for the trainings, and a typo is told at once."""
-    code = "import srlab.planning, sys; print(sorted({'torch', 'pytorch_lightning'} & set(sys.modules)))"
+    code = "import srlab.planning.plan, sys; print(sorted({'torch', 'pytorch_lightning'} & set(sys.modules)))"
     found = subprocess.run([planning.sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

@@ -1,4 +1,4 @@
-"""What a probe of a training is asked, and what it answers. Without torch: `srlab plan` itself has no need of it."""
+"""What a probe of a training is asked, and what it answers. Without torch, which `srlab plan` itself does not need."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,14 +29,14 @@ class Probed:
         num_parameters: learned numbers of each network that is trained: the network, or generator and discriminator.
         multiply_adds: of one enlargement to 1280x720 by the network that is kept.
         device: its name, of a CPU with the number of threads.
-        peak_bytes: of memory, at the most. On a CPU the resident set of the whole process, None where the system does
-            not tell; on a GPU what tensors had of it.
-        idle_bytes: what of that was there before anything was built: Python and its libraries; None on a GPU.
+        peak_bytes: peak memory: on a CPU the resident set of the whole process, None where the system does not tell;
+            on a GPU that of tensors.
+        idle_bytes: the part of it that Python and its libraries took before anything was built; None on a GPU.
         num_steps: measured; fewer than asked for where they are slow.
         step_seconds: per optimizer step, feeding included.
         image_side: of the validation images, px.
         image_seconds: per validation image.
-        remarks: what stood in for something that there is not yet.
+        remarks: which stand-ins were used for missing inputs.
     """
 
     num_parameters: list[int]

@@ -13,11 +13,11 @@ from torch import nn
 from srlab.degradation.imaging import Bicubic
 from srlab.models.vgg import VGGFeatures
 from srlab.patches.pairs import PairStore
-from srlab.planning import configs, training_of
-from srlab.training import probe as probing
-from srlab.training.probe import Stopwatch, probe
-from srlab.training.probed import Training
-from srlab.training.stand_ins import made_up_store, made_up_vgg, with_stand_ins
+from srlab.planning import probe as probing
+from srlab.planning.configs import configs, training_of
+from srlab.planning.probe import Stopwatch, probe
+from srlab.planning.probed import Training
+from srlab.planning.stand_ins import made_up_store, made_up_vgg, with_stand_ins
 
 DESCRIBED = {
     "generator": {
@@ -65,35 +65,33 @@ def watched(
     return watch, turns
 
 
-def test_the_steps_after_the_first_three_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, turns = watched(monkeypatch, 4, [5.0, 1.0, 1.0, 0.5, 0.75, 0.25, 0.5, 9.0])
-    assert (watch.measured, sum(turns)) == (4, 7)
-    assert watch.step_seconds == 0.5
+FEW = [5.0, 1.0, 1.0, 0.5, 0.75, 0.25, 0.5, 9.0]
+MANY = [0.25, *[0.5] * 8, *[0.25] * 24, *[9.0] * 8]
 
 
-def test_fast_steps_are_made_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in the training, all but the first."""
-    watch, turns = watched(monkeypatch, 20, [0.25, *[0.5] * 8, *[0.25] * 24, *[9.0] * 8], chunk=8)
-    assert turns == [1, 8, 8, 8, 8]
-    assert (watch.measured, watch.step_seconds) == (24, 0.25)
-
-
-def test_slow_steps_are_fewer_and_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, turns = watched(monkeypatch, 20, [8.0] * 20, chunk=8)
-    assert turns == [1] * 6  # 16 s of warming up exceed 10, then 32 exceed 30
-    assert (watch.measured, watch.step_seconds) == (4, 8.0)
-
-
-def test_steps_of_minutes_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, turns = watched(monkeypatch, 20, [130.0, 120.0, 120.0], chunk=8)
-    assert turns == [1, 1]
-    assert (watch.measured, watch.step_seconds) == (1, 120.0)
-
-
-def test_compiling_is_no_slow_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, turns = watched(monkeypatch, 8, [90.0, 9.0, *[0.25] * 16], chunk=8, compiles=True)
-    assert turns == [1, 1, 1, 8]  # 9 s are slow too, but the clock began to run after the 90
-    assert (watch.measured, watch.step_seconds) == (8, 0.25)
+@pytest.mark.parametrize(
+    ("num_steps", "durations", "options", "turns", "measured"),
+    [
+        (4, FEW, {}, [1] * 7, (4, 0.5)),  # those after the first three
+        (20, MANY, {"chunk": 8}, [1, 8, 8, 8, 8], (24, 0.25)),  # in chunks as in the training, all but the first
+        (20, [8.0] * 20, {"chunk": 8}, [1] * 6, (4, 8.0)),  # 16 s of warming up exceed 10, then 32 exceed 30
+        (20, [130.0, 120.0, 120.0], {"chunk": 8}, [1, 1], (1, 120.0)),
+        # 9 s are slow too, but the clock starts after the 90 of compiling
+        (8, [90.0, 9.0, *[0.25] * 16], {"chunk": 8, "compiles": True}, [1, 1, 1, 8], (8, 0.25)),
+    ],
+    ids=["few", "fast", "slow", "minutes", "compiled"],
+)
+def test_steps_are_warmed_up_measured_and_few_where_they_are_slow(
+    num_steps: int,
+    durations: list[float],
+    options: dict[str, Any],
+    turns: list[int],
+    measured: tuple[int, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch, made = watched(monkeypatch, num_steps, durations, **options)
+    assert made == turns
+    assert (watch.measured, watch.step_seconds) == measured
 
 
 def test_a_gan_is_probed_without_anything_that_comes_before_it(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srlab.training.probed import Probed
+from srlab.planning.probed import Probed
 
-NONE = "–"  # a figure that there is not
+NONE = "–"  # a missing figure
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """A training's length in params.yaml, what a probe of it saw, and how many steps that was asked for."""
+    """A training's length in params.yaml, what a probe of it saw, and how many steps the probe was asked for."""
 
     name: str
     max_epochs: int
@@ -75,8 +75,8 @@ def _table(outlooks: Sequence[Outlook]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
 
     def aligned(cells: Sequence[str]) -> str:
-        name, *numbers, remark = cells
-        right = [cell.rjust(width) for cell, width in zip(numbers, widths[1:-1], strict=True)]
+        name, *figures, remark = cells
+        right = [cell.rjust(width) for cell, width in zip(figures, widths[1:-1], strict=True)]
         return "  ".join([name.ljust(widths[0]), *right, remark]).rstrip()
 
     return "\n".join(aligned(line) for line in lines)

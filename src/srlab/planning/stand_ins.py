@@ -1,6 +1,6 @@
-"""What a training needs and may not have yet, made up: a packed store, a pre-trained generator, the weights of VGG-19.
+"""Stand-ins for what a training needs and may not have yet: a packed store, a pre-trained generator, VGG-19's weights.
 
-Time and memory do not depend on what the numbers are, only on how many there are.
+Time and memory do not depend on the values, only on how many there are.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from srlab.models.weights import load_network
 from srlab.patches.packing import geometry_of, write_pairs
 
 NUM_TRAIN, NUM_VAL = 4, 2
-BLOCK = 8  # px: images of blocks, since a network may diverge on noise, of which it can learn nothing
+BLOCK = 8  # px: images of blocks, since a network may diverge on noise
 
 
 def made_up_store(folder: Path, scale: int, side: int) -> None:
