@@ -25,14 +25,14 @@ from PIL import Image
 from srlab.datasets.archives import Archive
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import fetch_images
+from srlab.degradation import packing
 from srlab.degradation.imaging import Bicubic, Imaging
+from srlab.degradation.packing import geometry_of, pack, write_pairs
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.files import read_json
 from srlab.images.decode import read_listed
 from srlab.images.files import read_image
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches import packing
-from srlab.patches.packing import geometry_of, pack, write_pairs
 
 SCALE = 4
 NUM_IMAGES = {"BSD100": 100, "imagenet_sample": 100}

@@ -25,12 +25,12 @@ from torch.optim.lr_scheduler import StepLR
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.models.espcn import ESPCN
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
-from srlab.patches.packing import pack
 from srlab.training.fit import fit
 from srlab.training.regression import Regression
 

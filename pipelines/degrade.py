@@ -11,8 +11,8 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
+    from srlab.degradation.packing import pack
     from srlab.files import read_json
-    from srlab.patches.packing import pack
 
     images, degradation = Path(cfg.images), instantiate(cfg.degradation)
     index = read_json(images / "index.json")

@@ -13,14 +13,14 @@ from srlab.stage import output_folder, stage
 
 @stage("train")
 def main(cfg: DictConfig) -> dict[str, Any] | None:
-    from srlab.training.threads import use_kernels, use_threads
+    from srlab.kernels import use_kernels, use_threads
 
     use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
     from srlab.files import write_json
-    from srlab.models.weights import save_network
+    from srlab.models.base.weights import save_network
     from srlab.stage import flat
     from srlab.tracking.tracker import remembered_run
     from srlab.training.curves import write_history
@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
             trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.settings.patience
             watcher, minutes = trial.watching(tracker, module.monitor), cfg.trainer.checkpoint_minutes
             fitted = fit(module, data, trainer, work, name, patience, watcher, made_by, minutes)
-            facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)}
+            facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)} | module.facts
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
             write_json(output / "run.json", {"run_id": tracker.known_id()})

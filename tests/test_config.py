@@ -14,19 +14,17 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from profiles import PROFILES, TEXTS
 
 from srlab.adversarial.module import Adversarial
 from srlab.classical.burst import Burst
-from srlab.models.network import Network, Upscaler
-from srlab.models.weights import save_network
-from srlab.profile import changed
+from srlab.models.base.network import Network, Upscaler
+from srlab.models.base.weights import save_network
 from srlab.settings import FAMILIES, problems
 from srlab.training.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]
-QUICK = (ROOT / "params.yaml").read_text(encoding="utf-8")
-SMOKE = changed(QUICK, (ROOT / "conf/profile/smoke.yaml").read_text(encoding="utf-8"))
-PARAMS: dict[str, Any] = yaml.safe_load(SMOKE)
+SMOKE, PARAMS = TEXTS["smoke"], PROFILES["smoke"]
 MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"))}
 LINES = [(family, name) for family in FAMILIES for name in PARAMS[family]]
 NETWORKS, GANS, CLASSICAL = list(PARAMS["models"]), list(PARAMS["gans"]), list(PARAMS["classical"])
@@ -80,7 +78,7 @@ def words(family: str, name: str) -> list[str]:
 
 
 def test_params_are_maps_of_scalars_without_interpolation() -> None:
-    values = dict(scalars(yaml.safe_load(QUICK)))
+    values = dict(scalars(PROFILES["quick"]))
     assert {key: value for key, value in values.items() if not isinstance(value, int | float | str | None)} == {}
     assert {key: value for key, value in values.items() if "${" in str(value)} == {}
 

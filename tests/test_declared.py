@@ -12,15 +12,10 @@ import yaml
 from declarations import PLUMBING, Reads, Stage, composed, covered, reads, stages, undeclared
 from dvc.repo import Repo
 from hydra import initialize_config_dir
-
-from srlab.profile import changed
+from profiles import TEXTS
 
 ROOT = Path(__file__).parents[1]
-PROFILES = {"quick": (ROOT / "params.yaml").read_text(encoding="utf-8")}
-PROFILES |= {
-    path.stem: changed(PROFILES["quick"], path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "conf/profile").glob("*.yaml"))
-}
+PROFILES = dict(TEXTS)
 # Choices that no profile makes read other keys.
 PROFILES["quick, all degradations"] = PROFILES["quick"].replace("kind: bicubic", "kind: full")
 PROFILES["quick, a mixed loss"] = PROFILES["quick"].replace("loss: own", "loss: mixed")

@@ -30,7 +30,7 @@ def choose(name: str) -> None:
     files = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
     if name not in (QUICK, *files):
         raise SrlabError(f"there is no profile {name}: choose one of {', '.join((QUICK, *files))}")
-    base = _committed()
+    base = committed(Path())
     texts = {QUICK: base} | {known: changed(base, path.read_text(encoding="utf-8")) for known, path in files.items()}
     if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") not in texts.values():
         raise SrlabError(
@@ -71,8 +71,9 @@ def _change(node: Any, changes: dict[str, Any]) -> None:
             node[key] = value
 
 
-def _committed() -> str:
-    words = ["git", "show", f"HEAD:./{PARAMS}"]
+def committed(root: Path) -> str:
+    """The text of the params.yaml in `root` that Git has; SrlabError if it has none."""
+    words = ["git", "-C", str(root), "show", f"HEAD:./{PARAMS}"]
     shown = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=False)
     if shown.returncode:
         raise SrlabError(f"Git gives no {PARAMS}: start from the folder of a clone of srlab ({shown.stderr.strip()})")

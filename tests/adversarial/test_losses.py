@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from srlab.adversarial.discriminator import Discriminator
 from srlab.adversarial.losses import MSEContent, adversarial_loss, discriminator_loss, r1_penalty
-from srlab.models.srgan import Discriminator
 
 # Beyond these, the naive formulas below lose their digits in 1 - D.
 logits = st.lists(st.floats(-15, 15, width=32), min_size=1, max_size=6)

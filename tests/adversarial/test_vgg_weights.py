@@ -8,10 +8,10 @@ import pytest
 from loopback import Page, Site, serving
 
 from srlab.adversarial import vgg_weights
+from srlab.adversarial.vgg import TORCHVISION_SHA256, weights_file
 from srlab.adversarial.vgg_weights import NoWeights, VGG19Weights
 from srlab.errors import SrlabError
 from srlab.files import read_json
-from srlab.models.vgg import TORCHVISION_SHA256, weights_file
 
 BODY = b"the weights" * 10_000
 DIGITS = hashlib.sha256(BODY).hexdigest()[:8]

@@ -28,10 +28,10 @@ from srlab.evaluation.protocol import Protocol
 from srlab.images.colour import rgb_to_ycbcr
 from srlab.images.files import read_image
 from srlab.images.resample import imresize, to_uint8
-from srlab.models.network import Upscaler
+from srlab.models.base.network import Upscaler
 
 ROOT = Path(__file__).parents[2]
-PARAMS = ROOT / "conf/profile/quick.yaml"
+PARAMS = ROOT / "params.yaml"
 NAMES = ("ibp", "pocs", "map_tv", "map_huber")
 MAKERS: dict[str, Callable[[Bicubic | Imaging], Reconstruction]] = {
     "ibp": lambda d: IBP(d, "IBP", 20, "bicubic"),

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srlab.evaluation import cost
 from srlab.evaluation.cost import REFERENCE, SIDE, MultiplyAdds, count_multiply_adds, measure
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 from srlab.models.srcnn import SRCNN
 
 CPU = torch.device("cpu")

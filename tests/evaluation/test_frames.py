@@ -17,12 +17,12 @@ from srlab.classical.interpolation import Interpolation
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.evaluation.frames import frame_scores, score_frames
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
 
 BURST = Burst(4, 0, 4, 1.2, 1.0)

@@ -10,13 +10,13 @@ from eras import CLASSIC, MODERN
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.evaluation.benchmark import evaluate
 from srlab.evaluation.canary import check
 from srlab.files import read_json
-from srlab.models.external import External
-from srlab.models.formats import python_class
-from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
+from srlab.use.external import External
+from srlab.use.formats import python_class
 
 MODELS = Path(__file__).parents[1] / "support"  # rlfn.py
 

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from srlab.errors import SrlabError
 from srlab.examples.dictionary import load_dictionary, save_dictionary
+from srlab.models.base.weights import save_network
 from srlab.models.espcn import ESPCN
-from srlab.models.weights import save_network
 
 TENSORS = {"projection": torch.rand(5, 2), "atoms": torch.rand(3, 2)}
 NAMES = set(TENSORS)

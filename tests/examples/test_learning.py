@@ -15,6 +15,7 @@ from skimage import data
 
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol, border
@@ -26,7 +27,6 @@ from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDict
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from srlab.examples.sparse import SparseCoding
 from srlab.examples.upscaler import PatchUpscaler
 from srlab.images.colour import rgb_to_ycbcr
 from srlab.images.resample import imresize
-from srlab.models.network import Upscaler
+from srlab.models.base.network import Upscaler
 
 DIMENSIONS, ATOMS = 6, 20
 METHODS: dict[str, Callable[[int, str], PatchUpscaler]] = {

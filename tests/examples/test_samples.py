@@ -8,11 +8,11 @@ import torch
 
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic, Imaging
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.examples.samples import Samples, principal_axes
 from srlab.images.files import write_png
 from srlab.images.resample import imresize
-from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
 
 OFF = {"min": 0.0, "max": 0.0}

@@ -1,16 +1,15 @@
 """What holds for every network of the profiles: a new one is tested as soon as it has a line there."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from profiles import PROFILES
 from skimage.color import rgb2ycbcr
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,12 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import MultiplyAdds
 from srlab.images.resample import imresize
+from srlab.models.base.network import Network
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network
 from srlab.models.srresnet import SRResNet
 from srlab.planning.configs import configs
 
-SMOKE = yaml.safe_load((Path(__file__).parents[2] / "conf/profile/smoke.yaml").read_text())
+SMOKE = PROFILES["smoke"]
 FAR = 16  # LR px, farther than any of these networks sees
 every_network = pytest.mark.parametrize("name", SMOKE["models"])
 either_channels = pytest.mark.parametrize("channels", [1, 3])

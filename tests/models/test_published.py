@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from srlab.models.base.network import Network
 from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
 from srlab.models.fsrcnn import FSRCNN
-from srlab.models.network import Network
 from srlab.models.srcnn import SRCNN
 from srlab.models.srresnet import SRResNet
 from srlab.models.vdsr import VDSR

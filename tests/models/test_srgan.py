@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from srlab.adversarial.discriminator import Discriminator
 from srlab.errors import SrlabError
-from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from srlab.models.base.network import Network
+from srlab.models.base.subpixel import icnr_
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network
 from srlab.models.srresnet import SRResNet
-from srlab.models.subpixel import icnr_
 
 NETWORKS: dict[str, Callable[[int, bool], Network]] = {
     "espcn": lambda scale, icnr: ESPCN(scale, icnr=icnr),

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from srlab.errors import SrlabError
+from srlab.models.base.network import Network, Upscaler
+from srlab.models.base.trained import Trained
+from srlab.models.base.weights import load_network, read_metadata, save_network
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network, Upscaler
 from srlab.models.srresnet import SRResNet
-from srlab.models.trained import Trained
-from srlab.models.weights import load_network, read_metadata, save_network
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_weights_statistics_and_metadata_come_back(path: Path, order: torch.memo
 def test_equal_content_gives_equal_bytes_in_every_process(path: Path) -> None:
     code = (
         "import sys, torch; from pathlib import Path; from srlab.models.espcn import ESPCN;"
-        "from srlab.models.weights import save_network; torch.manual_seed(0);"
+        "from srlab.models.base.weights import save_network; torch.manual_seed(0);"
         "save_network(Path(sys.argv[1]), ESPCN(2), {key: key for key in sys.argv[2]})"
     )
     digests = set()
@@ -60,7 +60,7 @@ def test_a_failed_save_keeps_the_old_file(path: Path, monkeypatch: pytest.Monkey
         file.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("srlab.models.weights.save_file", fail)
+    monkeypatch.setattr("srlab.models.base.weights.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
         save_network(path, ESPCN(2), {})
     assert [file.name for file in path.parent.iterdir()] == [path.name]

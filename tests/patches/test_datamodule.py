@@ -11,11 +11,11 @@ from tiny import attach
 from torch import Tensor
 
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.images.colour import luma
 from srlab.images.resample import imresize
 from srlab.patches.datamodule import PairData
-from srlab.patches.packing import pack
 
 
 def batches(data: PairData, *epochs: int, **trainer: int) -> list[tuple[Tensor, Tensor]]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import resource
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from profiles import PROFILES, TEXTS
 
 from srlab import machine
 from srlab.cli import main
@@ -19,7 +19,6 @@ from srlab.planning.plan import in_a_process, plan
 from srlab.planning.probed import Probed, Training
 
 ROOT = Path(__file__).parents[2]
-PROFILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf/profile").glob("*.yaml"))}
 LINES = {name: [*params["models"], *params["gans"]] for name, params in PROFILES.items()}
 SEEN = Probed([100], 10**9, "a CPU", 1, "32-true", 10**9, 10**8, 20, 0.1, 384, 0.2, [])
 
@@ -213,7 +212,7 @@ def test_real_probes_of_a_network_that_fits_in_memory_and_of_one_that_does_not(
         return seen[-1]
 
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "conf/profile/smoke.yaml", "params.yaml")
+    Path("params.yaml").write_text(TEXTS["smoke"])
     # VDSR's first layer alone would make 2048 * 64 * 96 * 96 floats, 4.8 GB
     large = ["models.vdsr.batch_size=2048", "models.vdsr.num_features=64", "models.vdsr.patch_size=96"]
     wide = ["models.srcnn.batch_size=16", "models.srcnn.patch_size=96"]

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from srlab.adversarial.vgg import VGGFeatures
 from srlab.degradation.imaging import Bicubic
-from srlab.models.vgg import VGGFeatures
 from srlab.patches.pairs import PairStore
 from srlab.planning import probe as probing
 from srlab.planning.configs import configs, training_of
@@ -21,7 +21,7 @@ from srlab.planning.stand_ins import made_up_store, made_up_vgg, with_stand_ins
 
 DESCRIBED = {
     "generator": {
-        "_target_": "srlab.models.weights.load_network",
+        "_target_": "srlab.models.base.weights.load_network",
         "net": {"_target_": "srlab.models.espcn.ESPCN", "scale": 2},
         "path": "models/espcn/best.safetensors",
     },

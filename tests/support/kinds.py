@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from srlab.adversarial.alarms import Alarms
+from srlab.adversarial.discriminator import Discriminator
 from srlab.adversarial.losses import MSEContent
 from srlab.adversarial.module import Adversarial
+from srlab.models.base.network import Network
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network
-from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted

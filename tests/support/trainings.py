@@ -10,10 +10,10 @@ from tiny import smooth
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.patches.datamodule import PairData
-from srlab.patches.packing import pack
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A folder in which `pipelines/train.py` trains small networks on a small store within a second."""
 
+import copy
 import runpy
 import shutil
 import sys
@@ -11,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from profiles import PROFILES
 
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.files import read_json
 from srlab.images.files import write_png
-from srlab.patches.packing import pack
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"patch_size": 16, "batch_size": 4, "patches_per_epoch": 8}
@@ -68,7 +70,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
     """Profile `smoke` at x2 with the small store; MLflow is told later."""
-    params = yaml.safe_load((ROOT / "conf/profile/smoke.yaml").read_text()) | {"scale": 2}
+    params = copy.deepcopy(PROFILES["smoke"]) | {"scale": 2}
     params["kernels"] = "native"  # which torch has begun with in this process
     for line in params["models"].values():
         line.update(SMALL)

@@ -15,7 +15,7 @@ from srlab.errors import SrlabError
 from srlab.sweeps.promote import promote
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "params.yaml", *sorted((ROOT / "conf/profile").glob("*.yaml"))]
+FILES = [ROOT / "params.yaml"]
 reading = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -71,7 +71,7 @@ def test_every_value_can_be_replaced_and_nothing_else_moves(file: Path, tmp_path
 
 
 def test_it_says_what_becomes_of_each_value(tmp_path: Path) -> None:
-    target = written(tmp_path, (ROOT / "conf/profile/quick.yaml").read_text())
+    target = written(tmp_path, (ROOT / "params.yaml").read_text())
     before = target.read_text().splitlines()
     assert promote({"models.espcn.lr": 0.003, "models.espcn.batch_size": 8}, target) == [
         "models.espcn.lr: 0.001 -> 0.003",
@@ -141,7 +141,7 @@ def test_an_empty_value_is_filled(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_by_name_before_anything_is_written(
     overrides: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
-    text = (ROOT / "conf/profile/quick.yaml").read_text()
+    text = (ROOT / "params.yaml").read_text()
     target = written(tmp_path, text)
     with pytest.raises(SrlabError, match=re.escape(named)):
         promote(overrides, target)

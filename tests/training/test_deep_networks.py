@@ -15,18 +15,18 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from profiles import PROFILES
 from tiny import Recorder, fitted
 
 import srlab.models
-from srlab.models.network import Upscaler
+from srlab.models.base.network import Upscaler
+from srlab.models.base.weights import save_network
 from srlab.models.srcnn import SRCNN
-from srlab.models.weights import save_network
 from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
 
 ROOT = Path(__file__).parents[2]
-PROFILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "conf/profile").glob("*.yaml"))}
 LINES = [(profile, model) for profile, params in PROFILES.items() for model in params["models"]]
 every_smoke_line = pytest.mark.parametrize("model", PROFILES["smoke"]["models"])
 

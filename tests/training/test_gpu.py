@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from kinds import MortalData, fail, smooth_gan
+from profiles import PROFILES
 from test_speed import srresnet
 from tiny import Recorder, fitted, smooth
 
@@ -21,7 +21,7 @@ from srlab.training.fit import Fitted
 
 KIND = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(KIND == "cuda" and not torch.cuda.is_available(), reason="no GPU")]
-SMOKE = yaml.safe_load((Path(__file__).parents[2] / "conf/profile/smoke.yaml").read_text())
+SMOKE = PROFILES["smoke"]
 every_module = pytest.mark.parametrize("make", [srresnet, smooth_gan], ids=["regression", "gan"])
 
 

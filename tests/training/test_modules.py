@@ -11,10 +11,10 @@ from tiny import Recorder, attach, fitted
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from srlab.adversarial.alarms import Alarms
+from srlab.adversarial.discriminator import Discriminator
 from srlab.adversarial.losses import MSEContent
 from srlab.adversarial.module import Adversarial
 from srlab.models.espcn import ESPCN
-from srlab.models.srgan import Discriminator
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
 from srlab.training.regression import Regression

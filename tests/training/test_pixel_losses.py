@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
+from srlab.models.base.network import Network
 from srlab.models.drcn import DRCN
 from srlab.models.espcn import ESPCN
-from srlab.models.network import Network
 from srlab.models.vdsr import VDSR
 from srlab.training.pixel_losses import Loss, OwnLoss, PixelLoss
 

@@ -3,6 +3,7 @@
 SRLAB_KILLS is how many processes are killed, over all networks of profile `smoke`.
 """
 
+import copy
 import os
 import random
 import shutil
@@ -21,14 +22,15 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from kinds import EPOCHS, KINDS, MortalData, fail, killed, same
 from omegaconf import OmegaConf
+from profiles import PROFILES
 from tiny import Recorder, fitted
 
-from srlab.models.weights import save_network
+from srlab.models.base.weights import save_network
 from srlab.training.fit import Fitted
 from srlab.training.resume import work_folder
 
 ROOT = Path(__file__).parents[2]
-SMOKE = yaml.safe_load((ROOT / "conf/profile/smoke.yaml").read_text())
+SMOKE = copy.deepcopy(PROFILES["smoke"])
 LINES = [*SMOKE["models"], *SMOKE["gans"]]
 NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "4"))
 SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}

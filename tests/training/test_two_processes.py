@@ -20,16 +20,17 @@ import torch
 import yaml
 from children import GIVE_UP, ended, started
 from kinds import MODERN, MortalData, cosine, gan, regression, smooth_gan
+from profiles import PROFILES
 from tiny import Recorder, fitted, smooth
 
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.patches.datamodule import PairData
-from srlab.patches.packing import pack
 from srlab.training.recipe import Recipe
 from srlab.training.regression import Regression
 
@@ -196,8 +197,7 @@ def test_statistics_that_a_cpu_cannot_synchronize_are_refused_with_the_cure(thre
 
 def test_the_script_starts_its_processes_itself(store: Path, tmp_path: Path) -> None:
     """`python pipelines/train.py trainer=ddp`, as a user types it: one result, one run, nothing left to resume."""
-    smoke = yaml.safe_load((ROOT / "conf/profile/smoke.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(smoke | {"scale": 2}))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PROFILES["smoke"] | {"scale": 2}))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     words = f"model=espcn trainer=ddp trainer.lightning.accelerator=cpu trainer.lightning.devices=2 data.folder={store}"
     words += " trainer.lightning.precision=32-true"  # a CPU may lack bf16
@@ -214,7 +214,7 @@ def test_the_script_starts_its_processes_itself(store: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     with (tmp_path / "out/history.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == smoke["models"]["espcn"]["max_epochs"]
+        assert len(list(csv.DictReader(file))) == PROFILES["smoke"]["models"]["espcn"]["max_epochs"]
     assert (tmp_path / "out/best.safetensors").exists()
     assert list((tmp_path / "work").iterdir()) == []
     assert len(list((tmp_path / "mlflow-outbox").glob("*.jsonl"))) == 1, list(tmp_path.rglob("*"))

@@ -11,15 +11,16 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from profiles import TEXTS
 from torch import nn
 
 from srlab.cli import main
 from srlab.errors import SrlabError
 from srlab.files import write_json
+from srlab.models.base.weights import save_network
 from srlab.models.espcn import ESPCN
-from srlab.models.pretrained import Pretrained
 from srlab.models.srresnet import SRResNet
-from srlab.models.weights import save_network
+from srlab.use.pretrained import Pretrained
 from srlab.use.release import LICENCES, Told, read_scores, release
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ INDEX = {
 def espcn_config(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What Hydra leaves in .hydra/config.yaml of a training with profile `smoke`."""
     folder = tmp_path_factory.mktemp("config")
-    (folder / "params.yaml").write_text((ROOT / "conf/profile/smoke.yaml").read_text())
+    (folder / "params.yaml").write_text(TEXTS["smoke"])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -48,7 +49,7 @@ def espcn_config(tmp_path_factory: pytest.TempPathFactory) -> str:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, espcn_config: str) -> Path:
     """The current folder: params.yaml, packed images, and models/espcn as the stage leaves it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text((ROOT / "conf/profile/smoke.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(TEXTS["smoke"])
     write_json(tmp_path / "data/pairs/train/photos/index.json", INDEX)
     trained(tmp_path / "models/espcn", "espcn", net())
     (tmp_path / "models/espcn/.hydra").mkdir()

@@ -23,9 +23,9 @@ class Trials(Sweeper):
         try:
             if find_spec("optuna") is None:
                 raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
+            from srlab.kernels import use_kernels
             from srlab.sweeps.jobs import Hydra
             from srlab.sweeps.launchers import launcher_of
-            from srlab.training.threads import use_kernels
 
             config = self.given[1]
             use_kernels(config.kernels, config.trainer.lightning.precision if "trainer" in config else "32-true")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from srlab.models.vgg import VGGFeatures, weights_file
+from srlab.adversarial.vgg import VGGFeatures
+from srlab.adversarial.vgg_weights import described, vgg19_file
 
 
 class MSEContent(nn.Module):
@@ -16,6 +17,8 @@ class MSEContent(nn.Module):
 
     That is the range of Ledig et al. (sec. 3.2), and their weight of the adversarial loss, 1e-3, is relative to it.
     """
+
+    facts: ClassVar[dict[str, str]] = {}
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return 4 * mse_loss(sr.float(), hr)
@@ -25,15 +28,18 @@ class VGGContent(nn.Module):
     """MSE between VGG-19 feature maps of SR and HR, scalar (eq. 5); `layer` is "vgg22" or "vgg54".
 
     Features are divided by 12.75 (sec. 3.2: "equivalent to multiplying Equation 5 with a rescaling factor of ~0.006"),
-    which brings VGG54 near the scale of the MSE, and VGG22 nowhere near: conf/model/srgan.yaml has what was measured.
+    which brings VGG54 near the scale of the MSE, and VGG22 nowhere near: conf/base/content.yaml has what was measured.
+    `path` is a file of weights, None for what `vgg19_file` finds; `facts` say which, for the metadata of a training.
 
     Raises:
         SrlabError: the weights are missing or damaged; there is no fallback.
     """
 
-    def __init__(self, folder: str, layer: Literal["vgg22", "vgg54"]) -> None:
+    def __init__(self, layer: Literal["vgg22", "vgg54"], path: str | None = None) -> None:
         super().__init__()
-        self.features = VGGFeatures(str(weights_file(Path(folder))), layer)
+        file = Path(path) if path else vgg19_file()
+        self.features = VGGFeatures(str(file), layer)
+        self.facts = {"vgg19": described(file)}
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return mse_loss(self.features(sr) / 12.75, self.features(hr) / 12.75)

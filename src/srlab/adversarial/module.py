@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from srlab.adversarial.alarms import Alarms, colour_drift
 from srlab.adversarial.losses import adversarial_loss, discriminator_loss, r1_penalty
 from srlab.errors import SrlabError
-from srlab.models.network import Network, full_precision
+from srlab.models.base.network import Network, full_precision
 from srlab.training.finite import require_finite
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, without_cast_cache
 from srlab.training.schedules import Schedule
@@ -75,6 +75,11 @@ class Adversarial(Trainable):
         self.label_smoothing, self.r1 = label_smoothing, r1
         self.lr, self.discriminator_lr, self.schedule, self.make_optimizer = lr, discriminator_lr, schedule, optimizer
         self.alarms, self.average = alarms, recipe.averaged(generator)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Which VGG-19 the content loss looks through."""
+        return self.content.facts  # pyright: ignore[reportReturnType, reportAttributeAccessIssue]: of both losses
 
     @property
     def trained(self) -> Network:

@@ -1,57 +1,43 @@
-"""Where the weights of a VGG content loss come from, for the stage `fetch_weights`."""
+"""Where the weights of a VGG content loss come from."""
 
 import hashlib
 import os
 import re
-import shutil
 from pathlib import Path
 
 from srlab.datasets.downloads import SourceUnavailable, cache_folder, download
 from srlab.errors import SrlabError
-from srlab.files import replacing, write_json
 
 HOME = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # torchvision's; its sha256 begins as its name ends
 
 
-class NoWeights:
-    """For a content loss without a network: leaves a folder that says so."""
-
-    def fetch(self, folder: Path) -> None:
-        """Make `folder` with `weights.json`."""
-        with replacing(folder) as temporary:
-            temporary.mkdir()
-            write_json(temporary / "weights.json", {"file": None})
-
-
-class VGG19Weights:
+def vgg19_file() -> Path:
     """The file that SRLAB_VGG19 names, else `weights/vgg19*` in the mirror SRLAB_DATASETS, else a download.
 
-    The download, 548 MiB, is torchvision's; it stays in the cache ($SRLAB_CACHE, else ~/.cache/srlab), is checked, and
-    resumes where it was cut. There is no fallback to other weights.
+    The download, 548 MiB, is torchvision's; it stays in the cache ($SRLAB_CACHE, else ~/.cache/srlab), is checked on
+    every use, and resumes where it was cut. There is no fallback to other weights: SrlabError names the ways.
     """
+    return named_or_mirrored() or _downloaded(HOME)
 
-    def fetch(self, folder: Path) -> None:
-        """Copy the file into `folder`; `weights.json` names it and the convention that it is read by.
 
-        "caffe" or "torchvision": two trainings of VGG-19, whose features differ. SrlabError, naming the ways, if there
-        is no file.
-        """
-        file = self._find()
-        name = f"vgg19{file.suffix}"
-        with replacing(folder) as temporary:
-            temporary.mkdir()
-            shutil.copyfile(file, temporary / name)
-            convention = "caffe" if file.suffix == ".npz" else "torchvision"  # as `srlab.models.vgg` reads them
-            write_json(temporary / "weights.json", {"file": name, "convention": convention})
+def named_or_mirrored() -> Path | None:
+    """The file that is here without a download; SrlabError where SRLAB_VGG19 names none."""
+    named, mirror = os.environ.get("SRLAB_VGG19"), os.environ.get("SRLAB_DATASETS")
+    if named:
+        if not Path(named).is_file():
+            raise SrlabError(f"SRLAB_VGG19 names {named}, which is no file: correct it")
+        return Path(named)
+    return next(iter(sorted(Path(mirror, "weights").glob("vgg19*"))), None) if mirror else None
 
-    def _find(self) -> Path:
-        named, mirror = os.environ.get("SRLAB_VGG19"), os.environ.get("SRLAB_DATASETS")
-        if named:
-            if not Path(named).is_file():
-                raise SrlabError(f"SRLAB_VGG19 names {named}, which is no file: correct it")
-            return Path(named)
-        found = sorted(Path(mirror, "weights").glob("vgg19*")) if mirror else []
-        return found[0] if found else _downloaded(HOME)
+
+def described(file: Path) -> str:
+    """The convention that the weights are read by, and their digest: "caffe, sha256 0123abcd...".
+
+    "caffe" and "torchvision" are two trainings of VGG-19, whose features differ.
+    """
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return f"{'caffe' if file.suffix == '.npz' else 'torchvision'}, sha256 {digest}"  # as `vgg` reads them
 
 
 def _downloaded(url: str) -> Path:

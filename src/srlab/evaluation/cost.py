@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from srlab.machine import MACHINE_BUSY, fastest, processor
-from srlab.models.network import Upscaler
+from srlab.models.base.network import Upscaler
 
 SIDE = 384  # px of the measured output: a multiple of every scale (2, 3, 4, 8), seconds for the slowest network
 REFERENCE = 1280 * 720  # px of the output that multiply-adds are stated for

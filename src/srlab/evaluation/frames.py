@@ -15,7 +15,7 @@ from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing
 from srlab.images.files import write_png
 from srlab.images.resample import to_uint8
-from srlab.models.network import Upscaler
+from srlab.models.base.network import Upscaler
 from srlab.patches.pairs import PairStore
 from srlab.progress import track
 

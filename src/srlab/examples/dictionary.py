@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from srlab.errors import SrlabError
-from srlab.models.weights import cure, load_tensors, read_metadata, save_tensors
+from srlab.models.base.weights import cure, load_tensors, read_metadata, save_tensors
 
 STAGE = "train_examples"  # which writes the files
 

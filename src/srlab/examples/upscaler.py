@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from srlab.examples.dictionary import load_dictionary
 from srlab.examples.patches import WINDOW, cut, feature_maps, paste
 from srlab.images.resample import extend, imresize
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 # Patches at once, or a row of them: bounds the memory whatever the size of the image. NE+NNLS, the slowest method, is
 # fastest with this many (measured; the others do not mind).

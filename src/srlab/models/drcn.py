@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from srlab.images.resample import imresize
-from srlab.models.convolution import he_convolution
-from srlab.models.network import Network, half_squared_error
+from srlab.models.base.convolution import he_convolution
+from srlab.models.base.network import Network, half_squared_error
 
 PUBLISHED = (16, 256)  # recursions and channels, sec. 4.2
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from srlab.models.network import Network
-from srlab.models.subpixel import icnr_
+from srlab.models.base.network import Network
+from srlab.models.base.subpixel import icnr_
 
 
 class ESPCN(Network):

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 PUBLISHED = (56, 12, 4)  # d, s, m of the network that the paper compares, sec. 3.2
 SLOPE = 0.25  # of every PReLU at the start (He et al. 2015, sec. 2.1), as in torch

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.images.resample import imresize
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 KERNELS = {"9-1-5": (9, 1, 5), "9-5-5": (9, 5, 5)}  # sec. 4.3.2: 8,129 and 57,281 parameters
 

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
-from srlab.models.subpixel import icnr_
+from srlab.models.base.network import Network
+from srlab.models.base.subpixel import icnr_
 
 PUBLISHED = (16, 64)  # residual blocks and channels, sec. 3.2
 

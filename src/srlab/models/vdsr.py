@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from srlab.images.resample import imresize
-from srlab.models.convolution import he_convolution
-from srlab.models.network import Network, half_squared_error
+from srlab.models.base.convolution import he_convolution
+from srlab.models.base.network import Network, half_squared_error
 
 PUBLISHED = (20, 64)  # weight layers and channels, sec. 3.1 and 5.2
 

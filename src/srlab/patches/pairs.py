@@ -4,7 +4,7 @@ Decoding PNGs costs a training loop most of its time; a crop from a memory map c
 
 Version 2 of the format: hr.npy and lr.npy (1-D uint8: the images one after the other, rows of RGB or grey pixels) and
 index.json (where each image lies, the digest of its pixels, what its degradation drew for it, a digest of all that).
-`srlab.patches.packing` writes it.
+`srlab.degradation.packing` writes it.
 """
 
 import hashlib

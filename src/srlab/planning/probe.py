@@ -24,12 +24,12 @@ from pytorch_lightning.callbacks import Callback
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import REFERENCE, SIDE, STATUS, MultiplyAdds, _name
 from srlab.files import read_json, write_json
-from srlab.models.network import Network
+from srlab.kernels import use_threads
+from srlab.models.base.network import Network
 from srlab.planning.probed import PROBED, TRAINING, Probed, Training
 from srlab.planning.stand_ins import made_up_store, with_stand_ins
 from srlab.training.devices import device_type
 from srlab.training.fit import Watcher, fit
-from srlab.training.threads import use_threads
 
 WARM_UP = 3  # steps before the clock starts: libraries choose their kernels, buffers are allocated
 LIMIT = 30.0  # seconds of measured steps; warming up may take a third of it

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from srlab.adversarial.losses import VGGContent
+from srlab.adversarial.vgg import NAMES, STAGES
+from srlab.adversarial.vgg_weights import named_or_mirrored
 from srlab.degradation.imaging import Bicubic
-from srlab.errors import SrlabError
+from srlab.degradation.packing import geometry_of, write_pairs
 from srlab.images.turns import OPERATIONS
-from srlab.models.vgg import NAMES, STAGES, weights_file
-from srlab.models.weights import load_network
-from srlab.patches.packing import geometry_of, write_pairs
+from srlab.models.base.weights import load_network
 
 NUM_TRAIN, NUM_VAL = 4, 2
 BLOCK = 8  # px: images of blocks, since a network may diverge on noise
@@ -45,17 +45,17 @@ def with_stand_ins(module: dict[str, Any], folder: Path) -> tuple[dict[str, Any]
         if node.get("_target_") == _dotted(load_network):
             remarks.append("generator untrained")
             return walk(node["net"])
-        if node.get("_target_") == _dotted(VGGContent) and not _has_weights(Path(node["folder"])):
+        if node.get("_target_") == _dotted(VGGContent) and named_or_mirrored() is None:
             remarks.append("VGG-19 of random weights")
             made_up_vgg(folder / "vgg19-made-up.npz")
-            return node | {"folder": str(folder)}
+            return node | {"path": str(folder / "vgg19-made-up.npz")}
         return {key: walk(value) for key, value in node.items()}
 
     return walk(module), remarks
 
 
 def made_up_vgg(path: Path) -> None:
-    """Write an .npz that `srlab.models.vgg` reads as VGG-19's; features keep their size (He et al. 2015, eq. 10)."""
+    """Write an .npz that `adversarial.vgg` reads as VGG-19's; features keep their size (He et al. 2015, eq. 10)."""
     generator = np.random.default_rng(0)
     widths = [3, *(width for stage in STAGES for width in stage)]
     arrays = {}
@@ -75,10 +75,3 @@ def _blocks(seed: int, side: int) -> np.ndarray:
 
 def _dotted(target: Any) -> str:
     return f"{target.__module__}.{target.__qualname__}"
-
-
-def _has_weights(folder: Path) -> bool:
-    try:
-        return weights_file(folder).is_file()
-    except SrlabError:
-        return False

@@ -20,6 +20,7 @@ from optuna.distributions import distribution_to_json
 
 from srlab.errors import SrlabError
 from srlab.files import write_json
+from srlab.kernels import use_threads
 from srlab.sweeps.board import board
 from srlab.sweeps.checks import (
     check_effects,
@@ -37,7 +38,6 @@ from srlab.sweeps.study import Asked, Study, only_one
 from srlab.sweeps.trial import COSTS, as_json
 from srlab.training.devices import device_type
 from srlab.training.resume import Origin, origin
-from srlab.training.threads import use_threads
 
 ATTEMPTS = 3  # at a trial whose process dies
 

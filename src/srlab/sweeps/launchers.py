@@ -20,8 +20,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from srlab.errors import SrlabError
+from srlab.kernels import PORTABLE
 from srlab.sweeps.jobs import Job, Result
-from srlab.training.threads import PORTABLE
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # Hydra's default: one after the other
 

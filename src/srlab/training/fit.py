@@ -14,7 +14,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import Callback
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 from srlab.training.checkpoints import Best, Checkpoints, WholeFiles, newest
 from srlab.training.curves import Row
 from srlab.training.history import History, SampleImages, TrainingProgress, Waiting

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 Loss = Callable[[Network, Tensor, Tensor, int], Tensor]
 

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 MakeOptimizer = Callable[..., Optimizer]  # called with parameters or groups of them, and `lr`
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from srlab.images.colour import luma
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 from srlab.training.finite import require_finite
 from srlab.training.pixel_losses import Loss, OwnLoss
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, without_cast_cache

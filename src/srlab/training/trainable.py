@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 from srlab.training.recipe import Average, Recipe
 from srlab.training.schedules import step_schedules
 
@@ -81,6 +81,11 @@ class Trainable(pl.LightningModule):
     def trained(self) -> Network:
         """The network that learns to enlarge."""
         raise NotImplementedError(f"{type(self).__name__}.trained")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the metadata of the weights say of the training, beside method, epoch and scale."""
+        return {}
 
     @property
     def network(self) -> Network:

@@ -23,11 +23,11 @@ from srlab.images.colour import luma
 from srlab.images.files import read_image
 from srlab.images.resample import to_uint8
 from srlab.machine import processor
-from srlab.models.network import Network
-from srlab.models.pretrained import FORMAT, VERSION, build, sha256
-from srlab.models.weights import load_network, read_metadata, save_network
+from srlab.models.base.network import Network
+from srlab.models.base.weights import load_network, read_metadata, save_network
 from srlab.planning.configs import configs
 from srlab.stage import ROOT
+from srlab.use.pretrained import FORMAT, VERSION, build, sha256
 
 RELEASES = Path("pretrained")
 HALF_COSTS = 0.005  # dB that float16 may change on any photo: half of the last digit that tables print
@@ -151,11 +151,11 @@ def _numbers(cfg: DictConfig) -> dict[str, Any]:
     """What params.yaml said when this was trained, of what decides the weights."""
     line = cfg.model.settings
     found = {
-        "seed": cfg.seed,
+        "seed": cfg.model.seed,
         "num_threads": cfg.num_threads,
-        "train_on": cfg.train_on,
+        "train_on": line.train_on,
         # Git keeps the card: a folder is called by its name there, without the path on this machine.
-        "dataset": {key: _name(one) if key == "path" else one for key, one in cfg.datasets[cfg.train_on].items()},
+        "dataset": {key: _name(one) if key == "path" else one for key, one in cfg.datasets[line.train_on].items()},
         "augment": cfg.augment,
         "degrade": cfg.degrade,
         "line": line,

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.images.resample import imresize
+from srlab.models.base.network import Network
 from srlab.models.espcn import ESPCN
-from srlab.models.external import External
-from srlab.models.network import Network
 from srlab.models.srresnet import SRResNet
+from srlab.use.external import External
 
 
 class Spy(nn.Module):

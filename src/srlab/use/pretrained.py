@@ -9,8 +9,8 @@ from typing import Any
 
 from srlab.errors import SrlabError
 from srlab.files import read_json
-from srlab.models.network import Network
-from srlab.models.trained import Trained, with_remarks
+from srlab.models.base.network import Network
+from srlab.models.base.trained import Trained, with_remarks
 
 FORMAT, VERSION = "srlab release", 1
 NETWORKS = "srlab.models."  # where a card may take a class from: a card from elsewhere runs no other code

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from skimage import data
 from torch import Tensor
 
+from srlab.adversarial import vgg
+from srlab.adversarial.vgg import VGGFeatures
 from srlab.errors import SrlabError
-from srlab.models import vgg
-from srlab.models.vgg import VGGFeatures
 
 WIDTHS = {1: (64, 2), 2: (128, 2), 3: (256, 4), 4: (512, 4), 5: (512, 4)}  # Simonyan and Zisserman 2015, table 1, E
 Arrays = dict[str, np.ndarray]

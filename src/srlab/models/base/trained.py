@@ -6,8 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from srlab.models.network import Network
-from srlab.models.weights import load_network
+from srlab.models.base.network import Network
+from srlab.models.base.weights import load_network
 
 
 class Trained:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from srlab.errors import SrlabError
+from srlab.models.base.trained import Trained
+from srlab.models.base.weights import save_network
 from srlab.models.espcn import ESPCN
-from srlab.models.interpolated import Interpolated
 from srlab.models.srresnet import SRResNet
-from srlab.models.trained import Trained
-from srlab.models.weights import save_network
+from srlab.use.interpolated import Interpolated
 
 LABEL = "SRGAN (MSE content)"
 

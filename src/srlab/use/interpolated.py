@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import Tensor
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
-from srlab.models.trained import Trained, with_remarks
-from srlab.models.weights import load_network
+from srlab.models.base.network import Network
+from srlab.models.base.trained import Trained, with_remarks
+from srlab.models.base.weights import load_network
 
 
 class Interpolated(Trained):

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
-from srlab.models.network import Network
+from srlab.models.base.network import Network
 
 CHANNELS = {"rgb": 3, "bgr": 3, "y": 1}  # y: luma, and chroma by bicubic interpolation
 
 
 class External(Network):
-    """An Upscaler around `net`, which somebody else made (see `srlab.models.formats`).
+    """An Upscaler around `net`, which somebody else made (see `srlab.use.formats`).
 
     Args:
         name: of its line in `external`, for messages.

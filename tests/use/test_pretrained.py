@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from srlab.errors import SrlabError
-from srlab.models.pretrained import FORMAT, VERSION, Pretrained, build, sha256
+from srlab.models.base.weights import save_network
 from srlab.models.srresnet import SRResNet
-from srlab.models.weights import save_network
+from srlab.use.pretrained import FORMAT, VERSION, Pretrained, build, sha256
 
 SETTINGS = {"_target_": "srlab.models.srresnet.SRResNet", "scale": 2, "num_blocks": 1, "num_features": 4, "icnr": False}
 
@@ -71,7 +71,7 @@ def test_a_damaged_card_is_named(folder: Path, text: str) -> None:
         Pretrained(str(folder), "small", 2)
 
 
-@pytest.mark.parametrize("target", ["os.system", "srlab.models.weights.load_network", "srlab.errors.SrlabError"])
+@pytest.mark.parametrize("target", ["os.system", "srlab.models.base.weights.load_network", "srlab.errors.SrlabError"])
 def test_a_card_builds_networks_of_srlab_alone(target: str) -> None:
     with pytest.raises(SrlabError, match=rf"{target} is no network of srlab"):
         build({"_target_": target, "command": "true"})

@@ -9,12 +9,12 @@ import pytest
 from stores import images_folder, originals
 
 from srlab.datasets.augmentation import build_index
+from srlab.degradation import packing
 from srlab.degradation.imaging import Bicubic, DrawnImaging, Imaging
+from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.files import read_json
 from srlab.images.files import write_png
-from srlab.patches import packing
-from srlab.patches.packing import pack
 from srlab.patches.pairs import PairStore
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
-from srlab.models.external import External
-from srlab.models.formats import OnnxFile, python_class, torchscript_file
+from srlab.use.external import External
+from srlab.use.formats import OnnxFile, python_class, torchscript_file
 
 SOURCE = """
 from torch import nn

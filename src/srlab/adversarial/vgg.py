@@ -25,7 +25,7 @@ TORCHVISION_POSITIONS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32,
 TORCHVISION_SHA256 = "dcbb9e9d"  # the beginning, which is part of the file's name
 CURE = (
     "set SRLAB_VGG19 to torchvision's vgg19-dcbb9e9d.pth or to an .npz in Caffe's convention, or leave it unset for a "
-    "download, and run `dvc repro --force fetch_weights`"
+    "download"
 )
 
 
@@ -64,14 +64,6 @@ class VGGFeatures(nn.Module):
         In between autocast may round: the mean is taken off and features are handed out in full precision.
         """
         return self.body((image - self.mean) / self.std).float()  # its buffers are float32
-
-
-def weights_file(folder: Path) -> Path:
-    """The weights in a folder made by `srlab.adversarial.vgg_weights.VGG19Weights`; SrlabError if there are none."""
-    found = sorted(folder.glob("vgg19*"))
-    if not found:
-        raise SrlabError(f"{folder} holds no VGG-19 weights: run `dvc repro`")
-    return found[0]
 
 
 def torchvision_kernels(state: Mapping[str, Tensor]) -> Kernels:

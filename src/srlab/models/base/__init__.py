@@ -1,0 +1,1 @@
+"""What networks share: the class Network, layers, weights in files."""
