@@ -33,6 +33,7 @@ PROFILES["quick, entries"] = PROFILES["quick"].replace(
 )
 # Maps that DVC fans out over. An entry of one may be declared whole although not all of it is read: entries differ in
 # their keys (only a folder has a path, only SRResNet has blocks), and DVC refuses a key that is not there.
+WHOLE = {("evaluate_pretrained", "models"), ("evaluate_pretrained", "gans")}  # of which interpolations read a line
 FANNED_OUT = {"datasets", "classical", "examples", "models", "gans", "pretrained"}
 
 
@@ -117,6 +118,8 @@ def test_no_params_key_is_declared_in_vain(every: list[Checked]) -> None:
     for one in every:
         for key in one.stage.params:
             template, line = general(one.stage.name, key)
+            if (template, key) in WHOLE:
+                continue
             if line.endswith(".*"):  # a whole entry: at least something in it
                 unread = {line} if not any(t == template and r.startswith(line[:-1]) for t, r in read) else set()
             else:

@@ -1,4 +1,4 @@
-"""Each content loss, times its weight in conf/model/srgan.yaml, is of the scale that the adversarial weight is for."""
+"""Each content loss, times its weight in conf/base/content.yaml, is of the scale that the adversarial weight is for."""
 
 import os
 from pathlib import Path
@@ -10,12 +10,11 @@ import yaml
 from hydra.utils import instantiate
 from torch import Tensor
 
-from srlab.adversarial.vgg_weights import VGG19Weights
 from srlab.degradation.imaging import Bicubic
 from srlab.images.files import read_image
 from srlab.images.resample import imresize
 
-CONTENTS = yaml.safe_load((Path(__file__).parents[2] / "conf/model/srgan.yaml").read_text())["contents"]
+CONTENTS = yaml.safe_load((Path(__file__).parents[2] / "conf/base/content.yaml").read_text())
 PATCH, SCALE = 96, 4
 
 
@@ -32,22 +31,14 @@ def crops() -> tuple[Tensor, Tensor]:
     return imresize(lr, scale=SCALE).clamp(0, 1), hr
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights") / "srgan"
-    VGG19Weights().fetch(folder)
-    return folder
-
-
-def loss(content: dict[str, Any], weights: Path, crops: tuple[Tensor, Tensor]) -> float:
-    described = content["loss"] | ({"folder": str(weights)} if "folder" in content["loss"] else {})
+def loss(content: dict[str, Any], crops: tuple[Tensor, Tensor]) -> float:
     with torch.no_grad():
-        return float(instantiate(described)(*crops))
+        return float(instantiate(content["loss"])(*crops))
 
 
 @pytest.mark.data
 @pytest.mark.skipif("SRLAB_DATASETS" not in os.environ, reason="SRLAB_DATASETS names no folder")
 @pytest.mark.parametrize("name", CONTENTS)
-def test_the_adversarial_share_is_comparable(name: str, weights: Path, crops: tuple[Tensor, Tensor]) -> None:
+def test_the_adversarial_share_is_comparable(name: str, crops: tuple[Tensor, Tensor]) -> None:
     """Between what the paper's weight of 1 makes of MSE (0.009 here) and of VGG54 (0.18); VGG22 alone would be 144."""
-    assert 0.005 < CONTENTS[name]["weight"] * loss(CONTENTS[name], weights, crops) < 0.4  # twofold, for other images
+    assert 0.005 < CONTENTS[name]["weight"] * loss(CONTENTS[name], crops) < 0.4  # twofold, for other images

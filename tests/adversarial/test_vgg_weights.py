@@ -8,10 +8,9 @@ import pytest
 from loopback import Page, Site, serving
 
 from srlab.adversarial import vgg_weights
-from srlab.adversarial.vgg import TORCHVISION_SHA256, weights_file
-from srlab.adversarial.vgg_weights import NoWeights, VGG19Weights
+from srlab.adversarial.vgg import TORCHVISION_SHA256
+from srlab.adversarial.vgg_weights import described, vgg19_file
 from srlab.errors import SrlabError
-from srlab.files import read_json
 
 BODY = b"the weights" * 10_000
 DIGITS = hashlib.sha256(BODY).hexdigest()[:8]
@@ -43,38 +42,17 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path / "mirror"))
 
 
-def fetched(tmp_path: Path) -> Path:
-    VGG19Weights().fetch(tmp_path / "out")
-    file = weights_file(tmp_path / "out")
-    assert read_json(tmp_path / "out/weights.json")["file"] == file.name
-    return file
-
-
-def test_a_named_file_that_is_none_is_no_reason_to_take_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mirror(tmp_path, monkeypatch)
-    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / "typo.pth"))
-    with pytest.raises(SrlabError, match=r"SRLAB_VGG19 names .*typo.pth, which is no file: correct it$"):
-        fetched(tmp_path)
-
-
-def test_the_mirror_comes_before_a_download(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    offered(site, monkeypatch, Page(BODY))
-    mirror(tmp_path, monkeypatch)
-    assert fetched(tmp_path).read_bytes() == b"mirrored"
-    assert site.asked == []
-
-
 @pytest.mark.parametrize(("name", "convention"), [("mine.npz", "caffe"), ("mine.pth", "torchvision")])
-def test_the_file_that_is_named_comes_first_and_its_convention_is_noted(
-    name: str, convention: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_convention_and_the_digest_of_the_weights_are_told(name: str, convention: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(BODY)
+    assert described(tmp_path / name) == f"{convention}, sha256 {hashlib.sha256(BODY).hexdigest()}"
+
+
+def test_the_file_that_is_named_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror(tmp_path, monkeypatch)
-    (tmp_path / name).write_bytes(b"mine")
-    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / name))
-    assert fetched(tmp_path).read_bytes() == b"mine"
-    assert read_json(tmp_path / "out/weights.json")["convention"] == convention
+    (tmp_path / "mine.npz").write_bytes(b"mine")
+    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / "mine.npz"))
+    assert vgg19_file() == tmp_path / "mine.npz"
 
 
 @pytest.mark.parametrize("with_mirror", [False, True])
@@ -85,14 +63,14 @@ def test_without_either_torchvisions_file_is_downloaded_once(
     if with_mirror:  # of images alone
         monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
     for _ in range(2):
-        file = fetched(tmp_path)
+        file = vgg19_file()
         assert (file.read_bytes(), file.suffix) == (BODY, ".pth")
     assert len(site.asked) == 1
 
 
-def test_a_cut_download_goes_on(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_download_resumes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offered(site, monkeypatch, Page(BODY, cuts=[1000]))
-    assert fetched(tmp_path).read_bytes() == BODY
+    assert vgg19_file().read_bytes() == BODY
     assert [wanted for _, wanted in site.asked] == [None, "bytes=1000-"]
 
 
@@ -101,10 +79,9 @@ def test_another_file_under_that_name_is_refused_and_forgotten(
 ) -> None:
     offered(site, monkeypatch, Page(b"a login page"))
     with pytest.raises(SrlabError, match=rf"gives none \(what came has sha256 \w{{8}}..., not {DIGITS}...\)"):
-        fetched(tmp_path)
-    assert not (tmp_path / "out").exists()
+        vgg19_file()
     offered(site, monkeypatch, Page(BODY))
-    assert fetched(tmp_path).read_bytes() == BODY
+    assert vgg19_file().read_bytes() == BODY
 
 
 def test_a_failed_download_is_one_line_that_names_the_ways(
@@ -114,14 +91,7 @@ def test_a_failed_download_is_one_line_that_names_the_ways(
     with pytest.raises(
         SrlabError, match=r"^a VGG content .*403 .*SRLAB_VGG19 .*SRLAB_DATASETS.* to mse in params.yaml$"
     ):
-        fetched(tmp_path)
-
-
-def test_a_loss_that_needs_none_leaves_a_folder_that_says_so(tmp_path: Path) -> None:
-    NoWeights().fetch(tmp_path / "out")
-    assert read_json(tmp_path / "out/weights.json") == {"file": None}
-    with pytest.raises(SrlabError, match="holds no VGG-19 weights"):
-        weights_file(tmp_path / "out")
+        vgg19_file()
 
 
 def test_the_digits_of_the_name_are_those_that_the_reader_asks_for() -> None:

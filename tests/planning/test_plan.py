@@ -138,7 +138,7 @@ def test_a_busy_machine_is_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("nonesuch", "there is no profile nonesuch: choose one of paper, quick, smoke"),
+        ("nonesuch", "there is no profile nonesuch: choose one of quick, paper, results, smoke"),
         ("smoke --only nonesuch", "there is no network nonesuch here: choose of srcnn"),
         ("smoke quick", "one profile at a time, not smoke, quick"),
         ("smoke --steps 0", "give --steps 1 or more"),

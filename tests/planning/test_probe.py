@@ -25,7 +25,7 @@ DESCRIBED = {
         "net": {"_target_": "srlab.models.espcn.ESPCN", "scale": 2},
         "path": "models/espcn/best.safetensors",
     },
-    "content": {"_target_": "srlab.adversarial.losses.VGGContent", "layer": "vgg22", "folder": "nowhere"},
+    "content": {"_target_": "srlab.adversarial.losses.VGGContent", "layer": "vgg22"},
     "lr": 0.1,
 }
 
@@ -94,6 +94,13 @@ def test_steps_are_warmed_up_measured_and_few_where_they_are_slow(
     assert (watch.measured, watch.step_seconds) == measured
 
 
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody names VGG-19's weights or a mirror that may hold them."""
+    monkeypatch.delenv("SRLAB_VGG19", raising=False)
+    monkeypatch.delenv("SRLAB_DATASETS", raising=False)
+
+
 def test_a_gan_is_probed_without_anything_that_comes_before_it(tmp_path: Path) -> None:
     """No data, no pre-trained generator, no weights of VGG-19."""
     seen = probe(training("srgan", 2, **{"gans.srgan.content": "vgg22", "trainer.chunk": 1}), tmp_path)
@@ -125,19 +132,16 @@ def test_the_made_up_images_are_pairs_of_every_scale(scale: int, tmp_path: Path)
 def test_what_is_missing_is_made_up(tmp_path: Path) -> None:
     described, remarks = with_stand_ins(DESCRIBED, tmp_path)
     assert described["generator"] == DESCRIBED["generator"]["net"]
-    assert described["content"] == DESCRIBED["content"] | {"folder": str(tmp_path)}
+    assert described["content"] == DESCRIBED["content"] | {"path": str(tmp_path / "vgg19-made-up.npz")}
     assert described["lr"] == 0.1
     assert remarks == ["generator untrained", "VGG-19 of random weights"]
-    assert DESCRIBED["content"]["folder"] == "nowhere"
+    assert "path" not in DESCRIBED["content"]
 
 
-def test_weights_that_are_there_are_taken(tmp_path: Path) -> None:
-    (tmp_path / "vgg19-dcbb9e9d.pth").touch()
-    described, remarks = with_stand_ins(
-        {"content": DESCRIBED["content"] | {"folder": str(tmp_path)}}, tmp_path / "other"
-    )
-    assert described["content"]["folder"] == str(tmp_path)
-    assert remarks == []
+def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.pth").touch()
+    monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / "mine.pth"))
+    assert with_stand_ins({"content": DESCRIBED["content"]}, tmp_path) == ({"content": DESCRIBED["content"]}, [])
 
 
 def test_made_up_features_neither_vanish_nor_explode(tmp_path: Path) -> None:

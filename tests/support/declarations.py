@@ -17,11 +17,13 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from hydra import compose
 from omegaconf import OmegaConf
+
 from srlab.imports import closure, imported
 
 # Modules that cannot change a number, so that no stage needs to declare them.
 PLUMBING = {
     "srlab.errors": "an exception class",
+    "srlab.imports": "says which code a training is made of",
     "srlab.files": "writes whole files, whatever their content",
     "srlab.inputs": "compares what a stage read with what DVC is going to record",
     "srlab.progress": "draws a bar",
@@ -69,7 +71,7 @@ def _stage(stage: Any, root: Path) -> Stage:
     script, *overrides = shlex.split(stage.cmd)[1:]
     files = {Path(dep.fs_path).relative_to(root).as_posix(): dep for dep in stage.deps}
     params = {key for dep in files.values() if isinstance(dep, ParamsDependency) for key in dep.params}
-    conf = {name for name in files if name.startswith("conf/")}
+    conf = {name for name in files if name.startswith("conf/") and name != "conf/dataset/digests"}  # Hydra's alone
     code = {name for name in files if name.startswith(("pipelines/", "src/"))}
     own = tuple(word for word in overrides if not word.startswith("hydra."))
     return Stage(stage.addressing, script, own, frozenset(params), frozenset(conf), frozenset(code))
@@ -173,20 +175,26 @@ class Nodes:
             for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
                 yield from walk(child)
 
-        return set(walk(OmegaConf.to_container(OmegaConf.select(self.cfg, ".".join(path)), resolve=True)))
+        node = OmegaConf.select(self.cfg, ".".join(path))
+        return set(walk(OmegaConf.to_container(node, resolve=True))) if OmegaConf.is_config(node) else set()
 
     def _follow(self, text: str, parent: Keys, rest: Keys) -> Iterator[Keys]:
-        """The leaves behind every ${...} in `text`, which stands in the container `parent`; `rest` goes on from there.
+        """The leaves behind every ${...} in `text`, which stands in the container `parent`; `rest` leads on from there.
 
         ${a.b} counts from the root, ${.b} from `parent`, each further dot from one level up; ${a:b} is a resolver.
         """
         while match := INNERMOST.search(text):
             key, value = match[1], ""
+            is_optional = key.startswith("oc.select:")  # of a setting that a line may lack
+            key = key.removeprefix("oc.select:").partition(",")[0] if is_optional else key
             if ":" not in key:
                 dots = len(key) - len(key.lstrip("."))
                 start = parent[: len(parent) - dots + 1] if dots else ()
                 target = (*start, *key[dots:].split("."))
                 is_whole = match[0] == text
+                if is_optional and OmegaConf.select(self.cfg, ".".join(target)) is None:
+                    text = text[: match.start()] + text[match.end() :]
+                    continue
                 yield from self.leaves((*target, *rest) if is_whole else target)
                 value = "" if is_whole else str(OmegaConf.select(self.cfg, ".".join(target)))
             text = text[: match.start()] + value + text[match.end() :]

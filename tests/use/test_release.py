@@ -224,4 +224,4 @@ def test_the_command_says_what_nobody_knows(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("pretrained/espcn.json")
     assert lines[1] == "  nobody knows hours: add --hours"
-    assert "`espcn_released: {file: espcn}`" in lines[2]
+    assert "`espcn_released: {method: released, folder: pretrained, file: espcn}`" in lines[2]

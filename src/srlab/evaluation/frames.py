@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from srlab.classical.burst import Burst
-from srlab.classical.observation import Frame
 from srlab.evaluation.benchmark import image_scores, with_means
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.evaluation.protocol import Protocol
@@ -24,11 +22,13 @@ def score_frames(
     name: str,
     method: Upscaler,
     stores: Mapping[str, PairStore],
-    burst: Burst | None,
+    burst: Any,
     protocols: Sequence[Protocol],
     folder: Path,
 ) -> dict[str, Any]:
-    """{"frames": scores of `method` on a burst of every test image}; {} without a burst, and no `folder` then.
+    """{"frames": scores of `method` on several LR frames of every test image}.
+
+    `burst` is a `srlab.classical.burst.Burst`; where it is None, the result is {} and no `folder` is made.
 
     The scores: {"burst": {"num", "sigma", "noise"}, "registration", "protocols": {protocol: {number of frames: {set:
     {metric: mean, "images": {image: {metric: value}}}}}}}. A method without `fuse` gets the first frame alone.
@@ -79,7 +79,7 @@ def frame_scores(scores: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _enlarged(method: Any, frames: Sequence[Frame]) -> dict[str, Tensor]:
+def _enlarged(method: Any, frames: Sequence[Any]) -> dict[str, Tensor]:
     """(1, C, H, W) in [0, 1] by number of frames."""
     first = frames[0]
     if not hasattr(method, "fuse"):

@@ -110,7 +110,7 @@ def _outlook(cfg: DictConfig, num_steps: int, probed: Probed) -> Outlook:
         max_epochs=settings.max_epochs,
         patches_per_epoch=settings.patches_per_epoch,
         batch_size=settings.batch_size,
-        num_val=cfg.datasets[cfg.train_on].num_val,
+        num_val=cfg.datasets[cfg.model.settings.train_on].num_val,
         num_steps=num_steps,
         probed=probed,
         line=f"{'gans' if name in cfg.gans else 'models'}.{name}",
