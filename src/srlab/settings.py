@@ -4,6 +4,7 @@ A line names its kind, a file of conf/model; which settings the kind has is read
 method or data set needs no edit here.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -54,9 +55,9 @@ RANGES: dict[str, tuple[str, float | None, float | None]] = {
     "num_samples": (WHOLE, 0, None),
     "crop_size": (WHOLE, 1, None),
     "num": (WHOLE, 1, None),
-    "lr": (REAL, 1e-12, 100),
-    "discriminator_lr": (REAL, 1e-12, 100),
-    "final_lr": (REAL, 0, 100),
+    "lr": (REAL, 1e-12, None),
+    "discriminator_lr": (REAL, 1e-12, None),
+    "final_lr": (REAL, 0, None),
     "momentum": (REAL, 0, 1),
     "weight_decay": (REAL, 0, None),
     "clip": (REAL, 0, None),
@@ -247,7 +248,7 @@ def _values(node: Any, path: str) -> Iterator[str]:
 
 
 def _value(where: str, value: Any, kind: str, lowest: float | None, highest: float | None) -> Iterator[str]:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     fits = {FLAG: isinstance(value, bool), WHOLE: is_number and isinstance(value, int), REAL: is_number}[kind]
     if not fits:
         yield f"{where} is {value!r}: write {kind}"

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from skimage.color import rgb2ycbcr
 
-from srlab.classical.interpolation import METHODS, Interpolation
+from srlab.classical.interpolation import LABELS, Interpolation
 from srlab.errors import SrlabError
 from srlab.images.resample import imresize, to_uint8
 
@@ -21,7 +21,7 @@ def test_nearest_repeats_pixels(scale: int) -> None:
     assert torch.equal(Interpolation("nearest", "Nearest").upscale(lr, scale), repeated)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", LABELS)
 def test_constant_images_stay_constant(method: str) -> None:
     sr = Interpolation(method, method).upscale(torch.full((1, 1, 5, 4), 0.7, dtype=torch.float64), 3)
     assert sr.shape == (1, 1, 15, 12)
@@ -37,7 +37,7 @@ def test_overshoot_is_clamped(method: str) -> None:
 
 
 def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(SrlabError, match="set `method` to one of nearest, bilinear, bicubic, lanczos3"):
+    with pytest.raises(SrlabError, match="set `kernel` to one of nearest, bilinear, bicubic, lanczos3"):
         Interpolation("area", "Area")
 
 

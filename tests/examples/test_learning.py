@@ -72,7 +72,8 @@ def config(name: str, folder: Path) -> DictConfig:
     """conf/model/<name>.yaml with the settings it asks for, its dictionary below `folder`."""
     model = OmegaConf.load(ROOT / "conf/model" / f"{name}.yaml")
     model.method.dictionary = str(folder / "dictionary.safetensors")
-    whole = OmegaConf.create({"seed": 7, "scale": 2, "examples": {name: SETTINGS[name]}, "model": model})
+    model = OmegaConf.merge(model, {"seed": 7, "label": name})  # of conf/base/line.yaml
+    whole = OmegaConf.create({"scale": 2, "examples": {name: SETTINGS[name]}, "model": model})
     return whole.model
 
 
