@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
         with tracker.closing():
             tracker.dataset(cfg.data.folder, data.store.digest)
             trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.settings.patience
-            watcher, minutes = trial.watching(tracker, module.monitor), cfg.trainer.checkpoint_minutes
+            watcher, minutes = trial.watching(tracker), cfg.trainer.checkpoint_minutes
             fitted = fit(module, data, trainer, work, name, patience, watcher, made_by, minutes)
             facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)} | module.facts
             save_network(output / "best.safetensors", fitted.network, facts)

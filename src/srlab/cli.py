@@ -29,13 +29,13 @@ Each network is trained for some steps on made-up images, in a process of its ow
 """
 
 PROMOTING = """\
-Write the numbers of a sweep's best trial, or of a run in MLflow, into params.yaml; everything else in it stays as it
+Write the settings of a sweep's best trial, or of a run in MLflow, into params.yaml; everything else in it stays as it
 is. `dvc repro` then makes them go through the whole pipeline.
 """
 
 RELEASING = """\
 Write pretrained/NAME.safetensors, the weights of a training, and pretrained/NAME.json, a card with all that is known of
-them. The numbers of the training are those of FOLDER/.hydra/config.yaml, if it is there, else those of params.yaml and
+them. The settings of the training are those of FOLDER/.hydra/config.yaml, if it is there, else those of params.yaml and
 the command line. A line of `pretrained` in params.yaml then makes them a row of the table.
 """
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     usage = "srlab release NAME [key=value ...] [--from FOLDER] [--note TEXT] [--data FOLDER] [--scores FILE] ..."
     release = commands.add_parser("release", help="write weights for Git", description=RELEASING, usage=usage)
     release.add_argument("name", metavar="NAME", help="line of `models` or `gans`")
-    release.add_argument("numbers", nargs="*", metavar="key=value", help="numbers that params.yaml has others of")
+    release.add_argument("settings", nargs="*", metavar="key=value", help="settings that params.yaml has others of")
     release.add_argument("--from", dest="trained", type=Path, help="that pipelines/train.py left; default: models/NAME")
     release.add_argument("--data", type=Path, help="with the index.json of the packed images; default: the config's")
     release.add_argument("--scores", type=Path, help="metrics JSON; default: reports/metrics/NAME.json if DVC knows it")
@@ -144,7 +144,7 @@ def _promote(options: argparse.Namespace) -> None:
     for line in promote(kept):
         print(f"  {line}")
     for key in (key for key in found.values if key not in kept):
-        print(f"  {key}={found.values[key]} is no number of params.yaml, and left out")
+        print(f"  {key}={found.values[key]} is no setting of params.yaml, and left out")
     for word in found.others:
         print(f"  left out, though all trials had it: {word}")
     print("now: dvc repro")
@@ -162,7 +162,7 @@ def _release(options: argparse.Namespace) -> None:
         hours=known.get("hours") if options.hours is None else options.hours,
         commit=options.commit or known.get("commit"),
     )
-    card = release(options.name, options.numbers, options.trained, options.data, options.scores, told)
+    card = release(options.name, options.settings, options.trained, options.data, options.scores, told)
     print(f"{card.with_suffix('.safetensors')} ({card.with_suffix('.safetensors').stat().st_size:,} bytes), {card}")
     unknown = [key for key in ("hardware", "hours", "commit") if getattr(told, key) is None]
     if unknown:

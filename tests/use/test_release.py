@@ -142,7 +142,7 @@ def test_without_hydras_folder_the_numbers_come_from_params_and_the_command_line
 def test_another_architecture_is_refused(bench: Path) -> None:
     folder = trained(bench / "brought", "srresnet", SRResNet(4, num_blocks=2, num_features=8))
     with pytest.raises(
-        SrlabError, match=r"does not fit the srresnet of params\.yaml: add the numbers .*models\.srresnet"
+        SrlabError, match=r"does not fit the srresnet of params\.yaml: add the settings .*models\.srresnet"
     ):
         released("srresnet", trained=folder)
     assert not (bench / "pretrained").exists()

@@ -79,7 +79,7 @@ class Trial(Alone):
             return None
         return {**found, "values": self._measured(found["row"], module.network)}
 
-    def watching(self, watcher: Watcher, monitor: str) -> Watcher:
+    def watching(self, watcher: Watcher) -> Watcher:
         """Reports the objective to Optuna, unless that never ends a trial."""
         if isinstance(self.pruner, optuna.pruners.NopPruner):
             return watcher

@@ -25,7 +25,7 @@ class Alone:
         """How a training of this fingerprint went, if one was finished."""
         return None
 
-    def watching(self, watcher: Watcher, monitor: str) -> Watcher:
+    def watching(self, watcher: Watcher) -> Watcher:
         """`watcher`, and whoever else wants to know; may raise at an epoch's end, to end the training."""
         return watcher
 

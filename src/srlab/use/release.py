@@ -60,7 +60,7 @@ def release(
 
     Args:
         name: line of `models` or `gans`.
-        overrides: numbers it was trained with where params.yaml has others, "models.srresnet.num_blocks=16"; only for
+        overrides: settings it was trained with where params.yaml has others, "models.srresnet.num_blocks=16"; only for
             a folder that does not hold them itself (.hydra/config.yaml).
         trained: folder that pipelines/train.py left, here or elsewhere; None: models/NAME.
         data: folder of the packed training images, or one that holds their index.json; None: that of the config.
@@ -88,9 +88,9 @@ def release(
     if int(facts["scale"]) != net.scale:
         raise SrlabError(f"{weights} is for x{facts['scale']}, {source} says x{net.scale}: add scale={facts['scale']}")
     half, difference = _half(net)
-    numbers, history = _numbers(cfg), (folder / "history.csv").read_text().splitlines()[1:]
+    trained_with, history = _settings(cfg), (folder / "history.csv").read_text().splitlines()[1:]
     epochs = int(facts["epoch"]) + 1
-    line = numbers["line"]
+    line = trained_with["line"]
     card = {
         "format": FORMAT,
         "version": VERSION,
@@ -106,10 +106,10 @@ def release(
             "note": told.note,
             "run_id": read_json(folder / "run.json")["run_id"],
             "numbers_from": source,
-            "numbers": numbers,
-            "params_sha256": hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest(),
+            "numbers": trained_with,
+            "params_sha256": hashlib.sha256(json.dumps(trained_with, sort_keys=True).encode()).hexdigest(),
             "data": _data(data or Path(cfg.data.folder), net.scale),
-            "licence": told.licence or _licence(numbers["dataset"]["source"]),
+            "licence": told.licence or _licence(trained_with["dataset"]["source"]),
             "epochs": {"of_these_weights": epochs, "all": len(history)},
             "updates": epochs * ceil(line["patches_per_epoch"] / line["batch_size"]),
             "weights_sha256": sha256(weights),
@@ -131,7 +131,7 @@ def _config(name: str, folder: Path, overrides: list[str]) -> tuple[DictConfig, 
     if not own.exists():
         return configs(None, [name], overrides)[1][name], "params.yaml"
     if overrides:
-        raise SrlabError(f"{own} has the numbers of this training: leave out {', '.join(overrides)}")
+        raise SrlabError(f"{own} has the settings of this training: leave out {', '.join(overrides)}")
     cfg = OmegaConf.load(own)
     assert isinstance(cfg, DictConfig)
     return cfg, ".hydra/config.yaml"
@@ -142,12 +142,12 @@ def _loaded(net: Network, weights: Path, name: str, source: str) -> Network:
         return load_network(net, weights).eval()
     except SrlabError as error:
         raise SrlabError(
-            f"{weights} does not fit the {name} of {source}: add the numbers it was trained with, "
+            f"{weights} does not fit the {name} of {source}: add the settings it was trained with, "
             f"as models.{name}.KEY=VALUE"
         ) from error
 
 
-def _numbers(cfg: DictConfig) -> dict[str, Any]:
+def _settings(cfg: DictConfig) -> dict[str, Any]:
     """What params.yaml said when this was trained, of what decides the weights."""
     line = cfg.model.settings
     found = {
