@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["trainings"]
+
+settings.register_profile("srlab", deadline=None)  # a busy machine is no failure
+settings.load_profile("srlab")
 
 
 class ByFile(LoadScopeScheduling):

@@ -50,5 +50,5 @@ def test_a_file_that_does_not_serve_names_the_stage_to_run(
     path: Path, change: Callable[[Path], object], scale: int, names: set[str], message: str
 ) -> None:
     change(path)
-    with pytest.raises(SrlabError, match=rf"{message}.*: run `dvc repro train_examples@anr`"):
+    with pytest.raises(SrlabError, match=rf"{message}.*: run `dvc repro`"):
         load_dictionary(path, scale, names)

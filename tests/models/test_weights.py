@@ -69,7 +69,7 @@ def test_a_failed_save_keeps_the_old_file(path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("read", [read_metadata, lambda path: load_network(ESPCN(2), path)], ids=["metadata", "net"])
 def test_a_missing_file_names_the_stage_to_run(path: Path, read) -> None:
-    with pytest.raises(SrlabError, match=r"best\.safetensors is missing: run `dvc repro train@espcn`"):
+    with pytest.raises(SrlabError, match=r"best\.safetensors is missing: run `dvc repro`"):
         read(path)
 
 
@@ -78,16 +78,14 @@ def test_a_missing_file_names_the_stage_to_run(path: Path, read) -> None:
 def test_a_damaged_file_names_the_stage_to_run(path: Path, read, keep: int) -> None:
     save_network(path, ESPCN(2), {})
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(SrlabError, match=r"damaged.*run `dvc repro train@espcn`"):
+    with pytest.raises(SrlabError, match=r"damaged.*run `dvc repro`"):
         read(path)
 
 
 @pytest.mark.parametrize("other", [ESPCN(3), SRResNet(2, 1, 4)], ids=["shape", "names"])
 def test_weights_of_another_network_are_refused(path: Path, other) -> None:
     save_network(path, ESPCN(2), {})
-    with pytest.raises(
-        SrlabError, match=r"another network than the \w+ configured now: run `dvc repro train@espcn`"
-    ) as caught:
+    with pytest.raises(SrlabError, match=r"another network than the \w+ configured now: run `dvc repro`") as caught:
         load_network(other, path)
     assert "\n" not in str(caught.value)
 

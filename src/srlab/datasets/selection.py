@@ -128,8 +128,8 @@ def select(
     if not chosen:
         dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in sorted(candidates.counts().items()))
         raise SrlabError(
-            f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen conf/selection/ or "
-            "correct the source of the data set"
+            f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen "
+            "conf/selection/quality.yaml or correct the source of the data set"
         )
     names = [candidates[place][0] for place in chosen]
     if len(set(names)) < len(names):

@@ -5,9 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from srlab.errors import SrlabError
-from srlab.models.base.weights import cure, load_tensors, read_metadata, save_tensors
-
-STAGE = "train_examples"  # which writes the files
+from srlab.models.base.weights import CURE, load_tensors, read_metadata, save_tensors
 
 
 def save_dictionary(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -17,10 +15,10 @@ def save_dictionary(path: Path, tensors: dict[str, Tensor], metadata: dict[str, 
 
 def load_dictionary(path: Path, scale: int, names: set[str]) -> dict[str, Tensor]:
     """The tensors called `names` of the file; SrlabError if it is missing, damaged or not for this method and scale."""
-    made_for, tensors = read_metadata(path, STAGE).get("scale"), load_tensors(path, STAGE)
+    made_for, tensors = read_metadata(path).get("scale"), load_tensors(path)
     if tensors.keys() != names:
         found = ", ".join(sorted(tensors))
-        raise SrlabError(f"{path} holds what another method learned ({found}): {cure(path, STAGE)}")
+        raise SrlabError(f"{path} holds what another method learned ({found}): {CURE}")
     if made_for != str(scale):
-        raise SrlabError(f"{path} was learned for x{made_for}, this run wants x{scale}: {cure(path, STAGE)}")
+        raise SrlabError(f"{path} was learned for x{made_for}, this run wants x{scale}: {CURE}")
     return tensors

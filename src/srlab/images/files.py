@@ -79,7 +79,7 @@ def size_problem(path_or_name: Path | str, width: int, height: int, minimum: int
         return None
     return (
         f"{path_or_name} is {width}x{height} px; the smallest usable side is {minimum}: "
-        "remove it or lower that minimum (the patch size) in params.yaml"
+        "remove it or lower `minimum_side` in conf/fetch.yaml"
     )
 
 

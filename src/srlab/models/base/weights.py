@@ -15,6 +15,7 @@ from srlab.files import replacing
 # The metadata is one JSON text under one key: safetensors writes several keys in a random order, and the same weights
 # would then have another digest in every process.
 KEY = "srlab"
+CURE = "run `dvc repro`, which makes it again"
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -31,8 +32,7 @@ def load_network(net: Net, path: Path | str) -> Net:
         net.load_state_dict(load_tensors(path))
     except RuntimeError as error:
         raise SrlabError(
-            f"{path} holds the weights of another network than the {type(net).__name__} configured now: "
-            f"{cure(path, 'train')}"
+            f"{path} holds the weights of another network than the {type(net).__name__} configured now: {CURE}"
         ) from error
     return net
 
@@ -46,34 +46,29 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
         temporary.chmod(0o644)  # safetensors leaves it to the owner alone
 
 
-def load_tensors(path: Path, stage: str = "train") -> dict[str, Tensor]:
-    """The tensors of `path`; SrlabError, naming the `stage` that writes it, if the file is missing or damaged."""
-    _require(path, stage)
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of `path`; SrlabError if the file is missing or damaged."""
+    _require(path)
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, stage, error) from error
+        raise _damaged(path, error) from error
 
 
-def read_metadata(path: Path, stage: str = "train") -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a file of ours; SrlabError as in `load_tensors`."""
-    _require(path, stage)
+    _require(path)
     try:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})[KEY])
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise _damaged(path, stage, error) from error
+        raise _damaged(path, error) from error
 
 
-def cure(path: Path, stage: str) -> str:
-    """The command that writes models/<name>/<file> again."""
-    return f"run `dvc repro {stage}@{path.absolute().parent.name}`"
-
-
-def _require(path: Path, stage: str) -> None:
+def _require(path: Path) -> None:
     if not path.is_file():
-        raise SrlabError(f"{path} is missing: {cure(path, stage)}")
+        raise SrlabError(f"{path} is missing: {CURE}")
 
 
-def _damaged(path: Path, stage: str, error: Exception) -> SrlabError:
-    return SrlabError(f"{path} is damaged or was not written by srlab ({error}): {cure(path, stage)}")
+def _damaged(path: Path, error: Exception) -> SrlabError:
+    return SrlabError(f"{path} is damaged or was not written by srlab ({error}): {CURE}")
