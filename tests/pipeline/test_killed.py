@@ -14,8 +14,8 @@ def test_a_killed_training_leaves_no_half_result(killed: Killed) -> None:
     assert [path for path in left if ".hydra" not in path.parts] == []  # .hydra holds the config, no result
 
 
-def test_a_killed_training_goes_on_after_its_last_epoch(killed: Killed) -> None:
-    (epoch,) = re.findall(r"goes on after epoch (\d+)", killed.resumed.output)
+def test_a_killed_training_resumes_after_its_last_epoch(killed: Killed) -> None:
+    (epoch,) = re.findall(r"resumes after epoch (\d+)", killed.resumed.output)
     assert 1 <= int(epoch) < EPOCHS
 
 
@@ -40,5 +40,5 @@ def test_a_finished_training_leaves_nothing_to_resume(killed: Killed) -> None:
 
 
 def test_a_killed_training_starts_from_scratch_with_another_learning_rate(killed: Killed, smoke: Workspace) -> None:
-    assert "goes on after epoch" not in killed.again.output
+    assert "resumes after epoch" not in killed.again.output
     assert killed.again.workspace.bytes_of(*ESPCN) == smoke.bytes_of(*ESPCN)

@@ -537,3 +537,16 @@ def test_calls_to_a_dead_server_are_not_repeated_for_minutes() -> None:
     """MLflow's defaults keep one call waiting for 251 s; `delivery` lowers them before it imports mlflow."""
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"  # a repeated call could open a run twice, too
     assert int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 10
+
+
+def test_a_copied_project_sends_to_its_own_store(tmp_path: Path) -> None:
+    """A training was killed in it, say: what waits there is not told to the original's MLflow."""
+    project, copy = tmp_path / "project", tmp_path / "copy"
+    tracker = start(project / "mlflow-outbox", f"sqlite:///{project}/mlflow.db", live=False)
+    tracker.metrics({"val/psnr": 30.0}, step=0)
+    shutil.copytree(project, copy)
+    (left,) = journals(copy / "mlflow-outbox")
+    assert header(left)["uri"] == f"sqlite:///{copy}/mlflow.db"
+    assert header(left)["artifacts"] == str(copy / "artifacts")
+    (original,) = journals(project / "mlflow-outbox")
+    assert header(original)["uri"] == f"sqlite:///{project}/mlflow.db"

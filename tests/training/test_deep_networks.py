@@ -4,13 +4,11 @@ import copy
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from dvc.repo import Repo
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
@@ -18,10 +16,6 @@ from omegaconf import DictConfig
 from profiles import PROFILES
 from tiny import Recorder, fitted
 
-import srlab.models
-from srlab.models.base.network import Upscaler
-from srlab.models.base.weights import save_network
-from srlab.models.srcnn import SRCNN
 from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
@@ -105,38 +99,3 @@ net: {_target_: srlab.models.invented.Invented, scale: "${scale}", kernels: "${m
 """
 LINE = {"kernels": "9-1-5", "loss": "own", "optimizer": "adam", "lr": 0.001, "schedule": "cosine", "recipe": "plain"}
 SIZES = {"max_epochs": 2, "patience": 2, "batch_size": 4, "patch_size": 16, "patches_per_epoch": 8}
-
-
-def test_three_touches_make_a_new_network(
-    bench: Path, monkeypatch: pytest.MonkeyPatch, data: Callable[..., PairData], store: Path, tmp_path: Path
-) -> None:
-    class Invented(SRCNN):
-        def __init__(self, scale: int, kernels: str) -> None:
-            super().__init__(scale, kernels, "default")
-
-    module = ModuleType("srlab.models.invented")
-    module.__dict__["Invented"] = Invented
-    monkeypatch.setitem(__import__("sys").modules, "srlab.models.invented", module)
-    monkeypatch.setattr(srlab.models, "invented", module, raising=False)
-    (bench / "conf/model/invented.yaml").write_text(YAML)
-    params = copy.deepcopy(PROFILES["smoke"])
-    params["models"]["invented"] = LINE | SIZES
-    lay(bench, params | {"scale": 2})
-
-    cfg = compose("train", ["model=invented", f"data.folder={store}"])
-    fitted = trained(cfg, instantiate(cfg.data), tmp_path / "work", 2)
-    assert [sorted(row) for row in fitted.rows] == [
-        ["epoch", "lr", "train/loss", "val/loss", "val/psnr", "val/ssim"]
-    ] * 2
-    save_network(bench / "models/invented/best.safetensors", fitted.network, {})
-    method = instantiate(compose("evaluate", ["model=invented"]).model.method)
-    assert isinstance(method, Upscaler)
-    assert method.upscale(torch.rand(1, 3, 6, 5), 2).shape == (1, 3, 12, 10)
-
-    Repo.init(".", no_scm=True).close()
-    with Repo(str(bench)) as repo:
-        stages = {stage.addressing: [dep.def_path for dep in stage.deps] for stage in repo.index.stages}
-    for name in ("train@invented", "evaluate@invented"):
-        assert "src/srlab/models/invented.py" in stages[name]
-        assert "conf/model/invented.yaml" in stages[name]
-    assert "models/invented/best.safetensors" in stages["evaluate@invented"]

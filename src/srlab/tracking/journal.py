@@ -31,6 +31,7 @@ from srlab.files import read_json, write_json
 Entry = dict[str, Any]
 LOCAL = "local-"  # begins the key of a run while nobody knows MLflow's id of it
 PARENT = "mlflow.parentRunId"  # the tag by which MLflow knows what run this one is a part of
+SQLITE = "sqlite:///"
 HEADER = {"kind", "name", "key", "uri", "artifacts", "experiment", "tags", "params", "time"}  # what a header has
 
 
@@ -141,7 +142,7 @@ def journals(outbox: Path) -> list[Path]:
 
 
 def header(path: Path) -> Entry:
-    """The first entry of a journal.
+    """The first entry of a journal, its sqlite file and its folder of artifacts as absolute paths.
 
     Raises:
         Damaged: it is none.
@@ -149,7 +150,19 @@ def header(path: Path) -> Entry:
     entry, _ = next(entries(path, 0), ({}, 0))
     if not entry.keys() >= HEADER:
         raise Damaged(f"{path} has no header")
-    return entry
+    project, uri = path.parent.parent, str(entry["uri"])
+    if uri.startswith(SQLITE):
+        entry["uri"] = SQLITE + str(project / uri.removeprefix(SQLITE))
+    return entry | {"artifacts": str(project / entry["artifacts"])}
+
+
+def portable(place: Path, outbox: Path) -> str:
+    """How a header names a file or folder: relative to the project where it lies in it.
+
+    So a copied or moved project sends to its own store, and not to that of the original.
+    """
+    project = outbox.parent
+    return str(place.relative_to(project) if place.is_relative_to(project) else place)
 
 
 def entries(path: Path, offset: int) -> Iterator[tuple[Entry, int]]:

@@ -19,11 +19,10 @@ import yaml
 
 from srlab.files import read_json
 from srlab.stage import is_follower
-from srlab.tracking.journal import LOCAL, PARENT, Journal, Progress, files, one_line
+from srlab.tracking.journal import LOCAL, PARENT, SQLITE, Journal, Progress, files, one_line, portable
 from srlab.tracking.sender import Sender, is_followed, mention
 
 Row = dict[str, float]
-SQLITE = "sqlite:///"
 WHY = "srlab.why"  # the tag that says what ended a run early
 
 
@@ -142,8 +141,8 @@ class Tracker:
             "kind": "start",
             "name": name,
             "key": self._run_id,
-            "uri": self.uri,
-            "artifacts": str(self.artifacts),
+            "uri": self._portable_uri(),
+            "artifacts": portable(self.artifacts, self.outbox),
             "experiment": self.experiment,
             "tags": {**tags, **code_tags()},
             "params": {key: str(value) for key, value in params.items()},
@@ -154,6 +153,11 @@ class Tracker:
         self._journal = Journal(self.outbox, header)
         if self.live:
             self._sender = Sender(self.outbox)
+
+    def _portable_uri(self) -> str:
+        if not self.uri.startswith(SQLITE):
+            return self.uri
+        return SQLITE + portable(Path(self.uri.removeprefix(SQLITE)), self.outbox)
 
     def _tell(self, kind: str, **entry: Any) -> None:
         self._try(lambda journal: self._append(journal, kind, **entry))
