@@ -7,13 +7,22 @@ method or data set needs no edit here.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from srlab.errors import SrlabError
+from srlab.kinds import (
+    OPTIONAL,
+    content_of,
+    kinds,
+    names_in,
+    settings_asked,
+    settings_of_formats,
+    settings_of_optimizer,
+    settings_of_optimizers,
+)
 
 PARAMS = "params.yaml"
 NAME = re.compile(
@@ -22,7 +31,6 @@ NAME = re.compile(
 PLAIN = {"seed", "num_threads", "kernels", "run_on", "scale"}
 MAPS = {"datasets", "augment", "degrade", "frames", "recipes", "losses", "schedules", "evaluate", "report"}
 FAMILIES = {"classical": "method", "examples": "method", "models": "net", "gans": "method", "pretrained": "method"}
-OPTIONAL = {"seed", "label"}  # settings that any line of a method may have
 DATASET = {"role", "source", "selection", "num_images", "num_val"}
 # Settings by their last key: type, lowest, highest (None: no limit). What is not here is a word or checked by its user.
 WHOLE, REAL, FLAG = "a whole number", "a number", "true or false"
@@ -155,11 +163,11 @@ def _datasets(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
             yield f"{where} has no {', '.join(lacking)}: add it; a data set has {', '.join(sorted(DATASET))}"
             continue
         yield from _word(f"{where}.role", line["role"], ["test", "train"])
-        yield from _word(f"{where}.source", line["source"], _files(conf / "dataset"))
-        yield from _word(f"{where}.selection", line["selection"], _files(conf / "selection"))
+        yield from _word(f"{where}.source", line["source"], names_in(conf / "dataset"))
+        yield from _word(f"{where}.selection", line["selection"], names_in(conf / "selection"))
         asked = {
-            *_asked(conf / f"dataset/{line['source']}.yaml", r"\$\{datasets\.\$\{name\}\.(\w+)\}"),
-            *_asked(conf / f"selection/{line['selection']}.yaml", r"\$\{datasets\.\$\{name\}\.(\w+)\}"),
+            *settings_asked(conf / f"dataset/{line['source']}.yaml", r"\$\{datasets\.\$\{name\}\.(\w+)\}"),
+            *settings_asked(conf / f"selection/{line['selection']}.yaml", r"\$\{datasets\.\$\{name\}\.(\w+)\}"),
         }
         if lacking := sorted(asked - line.keys()):
             yield f"{where} has no {', '.join(lacking)}, which its source or its selection reads: add it"
@@ -173,30 +181,34 @@ def _datasets(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
 
 def _methods(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     for family, kind_key in FAMILIES.items():
-        kinds = _kinds(conf, family)
+        known = kinds(conf, family)
         for name, line in _lines(params, family).items():
             where = f"{family}.{name}"
             if kind_key not in line:
-                yield f"{where} has no {kind_key}, which names its kind: add `{kind_key}: ` one of {', '.join(kinds)}"
+                yield f"{where} has no {kind_key}, which names its kind: add `{kind_key}: ` one of {', '.join(known)}"
                 continue
             kind = line[kind_key]
-            if wrong := list(_word(f"{where}.{kind_key}", kind, list(kinds))):
+            if wrong := list(_word(f"{where}.{kind_key}", kind, list(known))):
                 yield from wrong
                 continue
-            needed = kinds[kind] - _of_formats(conf, kind) | _of_formats(conf, kind, line.get("format")) | {kind_key}
-            needed |= _of_choices(conf, line) if family in ("models", "gans") else set()
+            needed = (
+                known[kind] - settings_of_formats(conf, kind)
+                | settings_of_formats(conf, kind, line.get("format"))
+                | {kind_key}
+            )
+            needed |= settings_of_optimizer(conf, line) if family in ("models", "gans") else set()
             needed |= {"train_on"} if family in ("models", "gans", "examples") else set()
             needed |= {"net", "generator"} if family == "gans" or kind == "interpolated" else set()
             needed |= {"folder"} if family == "pretrained" else set()
             if lacking := sorted(needed - line.keys()):
                 yield f"{where} has no {', '.join(lacking)}, which {kind} reads: add it"
-            allowed = needed | OPTIONAL | _choice_settings(conf)
+            allowed = needed | OPTIONAL | settings_of_optimizers(conf)
             if unknown := sorted(map(str, line.keys() - allowed)):
                 yield f"{where} has {', '.join(unknown)}, which {kind} does not read: take it out, or correct its name"
 
 
 def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
-    sets, train = _lines(params, "datasets"), _yaml(conf / "train.yaml")
+    sets, train = _lines(params, "datasets"), content_of(conf / "train.yaml")
     train_sets = [name for name, line in sets.items() if line.get("role") == "train"]
     choices = {
         "train_on": train_sets,
@@ -204,7 +216,7 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
         "recipe": _map(params, "recipes"),
         "optimizer": train["optimizer_makers"],
         "loss": train["loss_makers"],
-        "content": _yaml(conf / "base/content.yaml"),
+        "content": content_of(conf / "base/content.yaml"),
     }
     for family in ("examples", "models", "gans"):
         for name, line in _lines(params, family).items():
@@ -212,10 +224,10 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
                 yield from _word(f"{family}.{name}.{key}", line[key], choices[key])
     yield from _generators(params)
     report, degrade = _map(params, "report"), _map(params, "degrade")
-    yield from _word("report.protocol", report.get("protocol"), _files(conf / "protocol"))
+    yield from _word("report.protocol", report.get("protocol"), names_in(conf / "protocol"))
     yield from _word("report.figure_set", report.get("figure_set"), [None, *(sets.keys() - set(train_sets))])
-    yield from _word("degrade.kind", degrade.get("kind"), _files(conf / "degradation"))
-    yield from _word("run_on", params["run_on"], _files(conf / "trainer"))
+    yield from _word("degrade.kind", degrade.get("kind"), names_in(conf / "degradation"))
+    yield from _word("run_on", params["run_on"], names_in(conf / "trainer"))
     yield from _word("kernels", params["kernels"], ["native", "portable"])
 
 
@@ -264,56 +276,3 @@ def _word(where: str, value: Any, choices: Any) -> Iterator[str]:
 
 def _lines(params: Mapping[str, Any], family: str) -> dict[str, Mapping[str, Any]]:
     return {str(name): line for name, line in _map(params, family).items() if isinstance(line, Mapping)}
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
-
-
-@cache
-def _yaml(file: Path) -> Any:
-    return yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-@cache
-def _asked(file: Path, pattern: str) -> frozenset[str]:
-    return frozenset(re.findall(pattern, file.read_text(encoding="utf-8"))) if file.exists() else frozenset()
-
-
-@cache
-def _kinds(conf: Path, family: str) -> dict[str, set[str]]:
-    """{kind: the settings it reads} of a family: of the files of conf/model which read a line of it."""
-    found = {}
-    for file in sorted((conf / "model").glob("*.yaml")):
-        texts = [file.read_text(encoding="utf-8")]
-        texts += [
-            (conf / f"base/{base}.yaml").read_text(encoding="utf-8")
-            for base in re.findall(r"/base/(\w+)@_here_", texts[0])
-        ]
-        if any(f"settings: ${{{family}." in text for text in texts):
-            found[file.stem] = {key for text in texts for key in re.findall(r"\$\{(?:model|\.)\.settings\.(\w+)", text)}
-    if family in ("models", "gans"):
-        common = set(re.findall(r"\$\{model\.settings\.(\w+)\}", (conf / "train.yaml").read_text(encoding="utf-8")))
-        found = {kind: keys | common - _choice_settings(conf) | {"patience"} for kind, keys in found.items()}
-    return {kind: keys - OPTIONAL for kind, keys in found.items()}
-
-
-@cache
-def _choice_settings(conf: Path) -> set[str]:
-    """Settings that belong to an optimizer, and that a line has only where it chooses that one."""
-    makers = _yaml(conf / "train.yaml")["optimizer_makers"].values()
-    return {
-        key for maker in makers for value in maker.values() for key in re.findall(r"model\.settings\.(\w+)", str(value))
-    }
-
-
-def _of_choices(conf: Path, line: Mapping[str, Any]) -> set[str]:
-    maker = _yaml(conf / "train.yaml")["optimizer_makers"].get(line.get("optimizer"), {})
-    return {key for value in maker.values() for key in re.findall(r"model\.settings\.(\w+)", str(value))}
-
-
-def _of_formats(conf: Path, kind: str, chosen: Any = None) -> set[str]:
-    """Settings that the formats of a kind read, or only the `chosen` one."""
-    formats = _yaml(conf / f"model/{kind}.yaml").get("formats", {})
-    picked = [formats[chosen]] if chosen in formats else [] if chosen else formats.values()
-    return {key for one in picked for key in re.findall(r"model\.settings\.(\w+)", str(one))}

@@ -27,6 +27,7 @@ PLUMBING = {
     "srlab.files": "writes whole files, whatever their content",
     "srlab.inputs": "compares what a stage read with what DVC is going to record",
     "srlab.progress": "draws a bar",
+    "srlab.kinds": "says which settings a kind has",
     "srlab.settings": "refuses a params.yaml that does not fit together",
     "srlab.tracking.answers": "says what an error of MLflow means",
     "srlab.tracking.delivery": "sends MLflow what is on disk",
