@@ -12,16 +12,19 @@ OPTIONAL = {"seed", "label"}  # settings that any line of a method may have
 
 
 def names_in(folder: Path) -> list[str]:
+    """The names of the yamls in a folder of conf/."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 @cache
 def content_of(file: Path) -> Any:
+    """What a yaml holds."""
     return yaml.load(file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 @cache
 def settings_asked(file: Path, pattern: str) -> frozenset[str]:
+    """What `pattern` finds in a yaml; nothing in one that is not there."""
     return frozenset(re.findall(pattern, file.read_text(encoding="utf-8"))) if file.exists() else frozenset()
 
 
