@@ -124,8 +124,8 @@ def _problems(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     if missing:
         yield f"{PARAMS} has no {', '.join(missing)}: put it back (`git diff {PARAMS}` shows it)"
         return
-    if odd := sorted(key for key in MAPS | FAMILIES.keys() if not isinstance(_map(params, key), Mapping)):
-        yield f"{odd[0]} is {params[odd[0]]!r}: it is a map of lines, as in `{odd[0]}: {{}}`"
+    if odd := sorted(key for key in MAPS | FAMILIES.keys() if not isinstance(params[key], Mapping)):
+        yield f"{odd[0]} is {params[odd[0]]!r}, which DVC refuses: an empty map is written `{odd[0]}: {{}}`"
         return
     if unknown := sorted(map(str, params.keys() - PLAIN - MAPS - FAMILIES.keys())):
         yield f"{PARAMS} has {', '.join(unknown)}, which nothing reads: take it out, or correct its name"
@@ -136,21 +136,17 @@ def _problems(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     yield from _values({key: value for key, value in params.items() if key != "degrade"}, "")
 
 
-def _map(params: Mapping[str, Any], key: str) -> Any:
-    return {} if params[key] is None else params[key]  # None: the last line of a map was taken out
-
-
 def _names(params: Mapping[str, Any]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for family in ("datasets", *FAMILIES):
-        for name, line in _map(params, family).items():
+        for name, line in params[family].items():
             if not isinstance(name, str) or not NAME.fullmatch(name):
                 yield f"{family}.{name}: a name has letters, digits, _ and -, and begins with a letter: rename the line"
             elif not isinstance(line, Mapping):
                 yield f"{family}.{name} is {line!r}: a line is a map, as in `{name}: {{...}}`"
             elif family != "datasets" and owners.setdefault(name.casefold(), family) != family:
                 yield f"{family}.{name}: {owners[name.casefold()]} has a line of that name: rename one of them"
-        folded = [str(name).casefold() for name in _map(params, family)]
+        folded = [str(name).casefold() for name in params[family]]
         for name in sorted({name for name in folded if folded.count(name) > 1}):
             yield f"{family}.{name}: two lines differ by upper and lower case alone: rename one of them"
 
@@ -212,8 +208,8 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     train_sets = [name for name, line in sets.items() if line.get("role") == "train"]
     choices = {
         "train_on": train_sets,
-        "schedule": _map(params, "schedules"),
-        "recipe": _map(params, "recipes"),
+        "schedule": params["schedules"],
+        "recipe": params["recipes"],
         "optimizer": train["optimizer_makers"],
         "loss": train["loss_makers"],
         "content": content_of(conf / "base/content.yaml"),
@@ -223,7 +219,7 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
             for key in choices.keys() & line.keys():
                 yield from _word(f"{family}.{name}.{key}", line[key], choices[key])
     yield from _generators(params)
-    report, degrade = _map(params, "report"), _map(params, "degrade")
+    report, degrade = params["report"], params["degrade"]
     yield from _word("report.protocol", report.get("protocol"), names_in(conf / "protocol"))
     yield from _word("report.figure_set", report.get("figure_set"), [None, *(sets.keys() - set(train_sets))])
     yield from _word("degrade.kind", degrade.get("kind"), names_in(conf / "degradation"))
@@ -275,4 +271,4 @@ def _word(where: str, value: Any, choices: Any) -> Iterator[str]:
 
 
 def _lines(params: Mapping[str, Any], family: str) -> dict[str, Mapping[str, Any]]:
-    return {str(name): line for name, line in _map(params, family).items() if isinstance(line, Mapping)}
+    return {str(name): line for name, line in params[family].items() if isinstance(line, Mapping)}
