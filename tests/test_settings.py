@@ -93,6 +93,15 @@ def test_a_map_without_lines_is_written_as_one(empty: dict[str, Any] | None, lin
     assert edited(without_gans) == lines
 
 
+@pytest.mark.parametrize("families", [("classical",), ("examples", "models", "gans")])
+def test_what_the_report_compares_with_is_asked_for(families: tuple[str, ...]) -> None:
+    def without(params: dict[str, Any]) -> None:
+        params |= {key: {} for key in families} | {"pretrained": {}}
+
+    (line,) = edited(without)
+    assert line.startswith(f"{' and '.join(families)} have no line: keep one")
+
+
 def test_a_missing_key_is_named() -> None:
     (line,) = edited(lambda params: params.pop("recipes"))
     assert line.startswith("params.yaml has no recipes: put it back")

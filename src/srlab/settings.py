@@ -129,6 +129,9 @@ def _problems(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
         return
     if unknown := sorted(map(str, params.keys() - PLAIN - MAPS - FAMILIES.keys())):
         yield f"{PARAMS} has {', '.join(unknown)}, which nothing reads: take it out, or correct its name"
+    for families in (("classical",), ("examples", "models", "gans")):  # the report reads what they write
+        if not any(params[family] for family in families):
+            yield f"{' and '.join(families)} have no line: keep one, since the report compares with it"
     yield from _names(params)
     yield from _datasets(params, conf)
     yield from _methods(params, conf)
@@ -216,7 +219,7 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     }
     for family in ("examples", "models", "gans"):
         for name, line in _lines(params, family).items():
-            for key in choices.keys() & line.keys():
+            for key in (key for key in choices if key in line):
                 yield from _word(f"{family}.{name}.{key}", line[key], choices[key])
     yield from _generators(params)
     report, degrade = params["report"], params["degrade"]

@@ -14,8 +14,8 @@ FREE = ("seed", "label")  # what the lines of repetitions may differ in
 def repetitions(maps: Mapping[str, Mapping[str, Line]], seed: int) -> dict[str, list[str]]:
     """{first entry: all entries} of each group of repetitions in {map: {entry: line}} of params.yaml.
 
-    `seed` is that of lines without their own. Entries with a seed
-    that the group already has are the same training twice: only the first counts.
+    `seed` is that of lines without their own. Entries with a seed that the group already has are the same training
+    twice: only the first counts.
     """
     groups: dict[tuple[str, str], dict[int, str]] = {}
     for section, entries in maps.items():
