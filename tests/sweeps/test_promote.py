@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -113,6 +113,7 @@ WORDS = st.one_of(
 )
 
 
+@example(":0", "{word: old, n: 1}")  # a word for YAML 1.1 on a line of its own, an error within braces
 @given(WORDS, st.sampled_from(["{word: old, n: 1}", '{word: "old", n: 1}', "\n  word: old\n  n: 1"]))
 @reading
 def test_words_come_back(tmp_path: Path, word: str, form: str) -> None:

@@ -103,9 +103,9 @@ def _kind(value: Any) -> type | None:
 
 
 def _needs_quotes(word: str) -> bool:
-    """Whether YAML 1.1 would read something else; ruamel.yaml asks YAML 1.2."""
+    """Whether YAML 1.1 would read something else, in a line of its own or within {}; ruamel.yaml asks YAML 1.2."""
     try:
-        return yaml.safe_load(word) != word
+        return yaml.safe_load(word) != word or yaml.safe_load(f"{{a: {word}, b: 1}}") != {"a": word, "b": 1}
     except yaml.YAMLError:
         return True
 
