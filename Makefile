@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 PORT ?= 5000
 
-.PHONY: help setup repro test check format ui server bench lock clean
+.PHONY: help setup repro results test check format ui server bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|
 	@srlab check > /dev/null
 	@dvc repro
 	@python -m srlab.show
+
+results: setup ## score the shipped weights on Set5, Set14 and BSD100 (SRLAB_DATASETS or downloads), into results/
+	@python -m srlab.results
 
 test: setup ## all tests that need no data from outside, a whole small pipeline among them
 	OMP_NUM_THREADS=1 python -m pytest -n 2

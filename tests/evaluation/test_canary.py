@@ -1,7 +1,6 @@
 """The check of the metrics: what it recognises, lets pass and leaves unchecked, and the causes it names."""
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from eras import CLASSIC, MODERN
 from skimage import data
+from standard_sets import Store, standard
 
 from srlab.degradation.imaging import Bicubic
 from srlab.degradation.reduction import reduce_bicubic
@@ -22,27 +22,10 @@ from srlab.evaluation.known import own_images
 from srlab.evaluation.metrics.ssim import ssim
 from srlab.evaluation.protocol import Protocol
 from srlab.evaluation.variants import RESAMPLERS
-from srlab.images.files import read_image
 
 BOTH = [MODERN, CLASSIC]
 PHOTOS = {"astronaut": data.astronaut()[:122, 100:231], "camera": data.camera()[100:200, 100:223, None]}
 SOURCE = "tests/evaluation/independent.py"
-
-
-class Store:
-    """What `check` needs of a PairStore, in memory."""
-
-    def __init__(self, images: dict[str, np.ndarray], scale: int = 4) -> None:
-        self.scale = scale
-        self.test = list(images)
-        self.degradation = str(Bicubic(scale))
-        self.pairs = {name: Bicubic(scale)(image) for name, image in images.items()}
-
-    def hr(self, name: str) -> np.ndarray:
-        return self.pairs[name][0]
-
-    def lr(self, name: str) -> np.ndarray:
-        return self.pairs[name][1]
 
 
 @pytest.fixture
@@ -187,13 +170,6 @@ def test_lr_images_of_another_make_are_refused_unless_they_are_meant(make: Calla
     assert message in refusal(store)
     store.degradation = "Imaging(scale=4)"
     assert len(check({"photos": store}, 4, BOTH).readings) == 8
-
-
-def standard(name: str, scale: int) -> Store:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5, Set14 and BSD100")
-    return Store({path.stem: read_image(path) for path in sorted(Path(root, name).glob("*.png"))}, scale)
 
 
 @pytest.mark.data

@@ -1,0 +1,41 @@
+"""The README's table: what the shipped weights reach on the standard sets, beside what was published."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from srlab.errors import SrlabError
+from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.scores import under
+from srlab.report.literature import Published
+from srlab.report.table import NONE, markdown
+
+
+def headline(
+    metrics: Sequence[Mapping[str, Any]],
+    rows: Mapping[str, str],
+    sets: Sequence[str],
+    protocol: str,
+    published: Sequence[Published],
+) -> str:
+    """Markdown table of PSNR and SSIM per set, ours, and the PSNR that was published, a method a row.
+
+    `rows` is {method: label in the literature}; `metrics` are results of `evaluate`. SrlabError if a method was not
+    evaluated, or the literature has no such label.
+    """
+    evaluated = {one["method"]: one for one in metrics}
+    known = {(one.label, one.set): one for one in published if one.scale == 4}
+    lines = []
+    for name, label in rows.items():
+        if name not in evaluated:
+            raise SrlabError(f"{name} of conf/headline.yaml was not evaluated: add its line to params.yaml")
+        found = under(evaluated[name], protocol)
+        cells = [found["label"]]
+        for set_name in sets:
+            if (label, set_name) not in known:
+                raise SrlabError(f"literature.csv has no {label!r} on {set_name}: correct conf/headline.yaml")
+            scores = found["datasets"][set_name]
+            cells += [METRICS["psnr"].text(scores["psnr"]), known[label, set_name].psnr or NONE]
+            cells += [METRICS["ssim"].text(scores["ssim"])]
+        lines.append(cells)
+    headings = [heading for one in sets for heading in (f"{one}: PSNR (dB)", "published", "SSIM")]
+    return markdown(["Method", *headings], lines, num_text=1) + "\n"

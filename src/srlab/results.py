@@ -1,0 +1,82 @@
+"""`python -m srlab.results`: score the shipped weights on the standard sets, into results/.
+
+It runs profile `results` in work/results, a clone of what is committed here, and so leaves params.yaml, data/, models/
+and reports/ as they are. The clone shares DVC's cache and stays: a second run does what has changed, and nothing else.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from srlab.errors import SrlabError
+from srlab.evaluation.scores import image_rows, set_scores
+from srlab.files import read_json, replacing, write_json
+from srlab.report.headline import headline
+from srlab.report.literature import published
+
+CLONE, RESULTS = Path("work/results"), Path("results")
+
+
+def main() -> None:
+    """Clone, run, and bring home results/; exit with 1 where something fails, which the stage has said."""
+    try:
+        clone(CLONE)
+        run(CLONE)
+        bring_home(CLONE, RESULTS, Path("conf/headline.yaml"))
+    except SrlabError as error:
+        sys.exit(f"error: {error}")
+
+
+def clone(folder: Path) -> None:
+    """Make `folder` a clone of the commit that is checked out here; SrlabError if Git cannot."""
+    if not folder.exists():
+        _run("git", "clone", "--quiet", "--no-checkout", ".", str(folder))
+    _run("git", "-C", str(folder), "fetch", "--quiet", str(Path.cwd()), "HEAD")
+    _run("git", "-C", str(folder), "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+
+
+def run(folder: Path) -> None:
+    """Run the profile in the clone, by the clone's own code; SrlabError if a stage fails."""
+    os.environ["PYTHONPATH"] = str((folder / "src").resolve())
+    if mirror := os.environ.get("SRLAB_DATASETS"):
+        os.environ["SRLAB_DATASETS"] = str(Path(mirror).resolve())
+    _run("dvc", "cache", "dir", "--local", str(Path(".dvc/cache").resolve()), folder=folder)
+    _run(sys.executable, "-m", "srlab.profile", "results", folder=folder)
+    _run("dvc", "repro", folder=folder)
+
+
+def bring_home(folder: Path, results: Path, rows: Path) -> None:
+    """Write `results`: table.md (the README's), summary.md and figures, scores.json (sets) and images.csv (images)."""
+    params = OmegaConf.load(folder / "params.yaml")
+    names = [*params.classical, *params.examples, *params.pretrained]
+    metrics = [read_json(folder / f"reports/metrics/{name}.json") for name in names]
+    shown: Any = OmegaConf.to_container(OmegaConf.load(rows))
+    with replacing(results / "table.md") as temporary:
+        text = headline(metrics, shown["rows"], shown["sets"], shown["protocol"], published())
+        temporary.write_text(text, encoding="utf-8")
+    write_json(results / "scores.json", {one["method"]: {"label": one["label"]} | set_scores(one) for one in metrics})
+    with replacing(results / "images.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        lines = [{"method": one["method"], **row} for one in metrics for row in image_rows(one)]
+        writer = csv.DictWriter(file, lines[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    with replacing(results / "figures") as temporary:
+        shutil.copytree(folder / "reports/figures", temporary)
+    with replacing(results / "summary.md") as temporary:
+        shutil.copy(folder / "reports/summary.md", temporary)
+    print(f"{results}/: {len(metrics)} methods; the README shows {results}/table.md")
+
+
+def _run(*words: str, folder: Path = Path()) -> None:
+    if subprocess.run(words, cwd=folder, check=False).returncode:
+        raise SrlabError(f"`{' '.join(words)}` failed in {folder.resolve()}: it says above what to do")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The README's table."""
+
+
+import pytest
+
+from srlab.errors import SrlabError
+from srlab.report.headline import headline
+from srlab.report.literature import published
+
+SETS = ["Set5", "Set14", "BSD100"]
+
+
+def result(method: str, psnr: float) -> dict:
+    datasets = {name: {"psnr": psnr, "ssim": 0.8, "images": {}} for name in SETS}
+    return {"method": method, "label": method.upper(), "protocols": {"classic": {"datasets": datasets}}}
+
+
+def test_ours_stands_beside_what_was_published() -> None:
+    rows = {"bicubic": "Bicubic", "mine": "ESPCN, as measured by Ledig 2017"}
+    text = headline([result("mine", 30.125), result("bicubic", 28.4189)], rows, SETS, "classic", published())
+    first, second = text.splitlines()[2:]
+    assert first.startswith("| BICUBIC | 28.42 | 28.42 | 0.8000 | 28.42 | 26.00 | 0.8000 |")
+    assert second.startswith("| MINE | 30.12 | 30.76 | 0.8000 | 30.12 | 27.66 |")
+
+
+@pytest.mark.parametrize("rows", [{"srcnn": "Bicubic"}, {"bicubic": "Bicubic and a half"}])
+def test_a_row_that_cannot_be_filled_is_named(rows: dict[str, str]) -> None:
+    with pytest.raises(SrlabError, match=r"conf/headline\.yaml"):
+        headline([result("bicubic", 28.42)], rows, SETS, "classic", published())
