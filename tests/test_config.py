@@ -112,6 +112,17 @@ def test_a_classical_method_is_built(bench: Path, name: str) -> None:
     assert isinstance(instantiate(cfg.burst), Burst)
 
 
+def test_a_training_by_hand_begins_with_weights_that_are_there(bench: Path) -> None:
+    cfg = config("train", "model=espcn", "recipe.ema=0.9")
+    torch.manual_seed(1)
+    net = instantiate(cfg.model.net)
+    save_network(bench / "espcn.safetensors", net, {})
+    torch.manual_seed(2)
+    module = instantiate(config("train", "model=espcn", "recipe.ema=0.9", "start=espcn.safetensors").model.module)
+    for begun in (module.trained, module.network):  # the moving average, too
+        assert all(torch.equal(begun.state_dict()[key], value) for key, value in net.state_dict().items())
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_built_for_the_scale_of_params(bench: Path, name: str) -> None:
     net = instantiate(config("train", *words("models", name), "scale=3").model.net)

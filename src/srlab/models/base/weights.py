@@ -37,6 +37,11 @@ def load_network(net: Net, path: Path | str) -> Net:
     return net
 
 
+def started(net: Net, start: str | None) -> Net:
+    """What a training begins with: `net` with the weights of the file `start`, or with its own where that is None."""
+    return net if start is None else load_network(net, start)
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write named tensors with `metadata`, atomically; equal content gives equal bytes."""
     # safetensors refuses channels_last tensors and views; contiguous() is their plain order.
