@@ -9,6 +9,7 @@ from PIL import Image
 from srlab.datasets.archives import Archive
 from srlab.datasets.imagenet import ImageNet
 from srlab.datasets.sources import Folder, Packaged, fetch_images
+from srlab.datasets.union import Union
 from srlab.errors import SrlabError
 from srlab.files import read_json
 from srlab.images.files import pixel_digest, read_image, write_png
@@ -169,3 +170,24 @@ def test_no_path_of_this_machine_gets_into_the_manifest(tmp_path: Path, monkeypa
     for number, source in enumerate(sources):
         fetch_images(source, tmp_path / f"out{number}", 16)
         assert "/" not in (tmp_path / f"out{number}" / "manifest.json").read_text()
+
+
+# --- Union
+
+CONF = str(Path(__file__).parents[2] / "conf/dataset")
+
+
+def test_a_union_has_the_pictures_of_all_its_sources_in_turn(tmp_path: Path) -> None:
+    mine, more = fill(tmp_path / "my photos", "a.png", "b.png"), fill(tmp_path / "more", "a.png")
+    union = Union(f"heldout + {mine} + {more}", None, CONF)
+    names = [name for name, _ in union.files()]
+    assert names[-3:] == ["my photos_a", "my photos_b", "more_a"]
+    assert all(name.startswith("heldout_") for name in names[:-3])
+    assert str(union).endswith("Folder(my photos) + Folder(more)")
+    assert [name for name, _ in Union(f"{mine} + {more}", 2, CONF).files()] == ["my photos_a", "my photos_b"]
+
+
+@pytest.mark.parametrize(("of", "cure"), [("t91 + nowhere", "choose of .*bsds200"), ("folder", "a line")])
+def test_what_cannot_be_in_a_union_is_named(of: str, cure: str) -> None:
+    with pytest.raises(SrlabError, match=cure):
+        Union(of, None, CONF)
