@@ -35,7 +35,8 @@ def main(cfg: DictConfig) -> None:
     protocol, crop_size = cfg.figure.protocol, cfg.figure.crop_size
     set_name, image = shown_image(cfg.datasets, Path(cfg.pairs), cfg.figure.figure_set, cfg.figure.figure_image)
     titles, sections = set_titles(manifests), [bursts.section(metrics, protocol)]
-    groups = repetitions({"models": cfg.models, "gans": cfg.gans, "examples": cfg.examples}, cfg.seed)
+    trained = {"models": cfg.models, "gans": cfg.gans, "examples": cfg.examples, "pretrained": cfg.pretrained}
+    groups = repetitions(trained, cfg.seed)
     table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections, groups)
     shown = [under(one, protocol) for one in metrics]
     hr = PairStore(Path(cfg.pairs, set_name)).hr(image)

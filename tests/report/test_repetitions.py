@@ -14,6 +14,12 @@ def test_lines_that_differ_in_seed_and_label_alone_are_repetitions() -> None:
     assert repetitions({"models": models}, seed=42) == {"espcn": ["espcn", "espcn_s2", "espcn_s3"]}
 
 
+def test_pretrained_lines_of_one_label_are_repetitions() -> None:
+    one = {"method": "released", "folder": "pretrained", "file": "a1", "seed": 1, "label": "A, 3 hours"}
+    lines = {"a1": one, "a2": {**one, "file": "a2", "seed": 2}, "b": {**one, "file": "b", "seed": 3, "label": "B"}}
+    assert repetitions({"pretrained": lines}, seed=42) == {"a1": ["a1", "a2"]}
+
+
 OTHERS = {
     "another setting": {"models": {"espcn": LINE, "other": {**SECOND, "lr": 0.1}}},
     "another network": {"models": {"espcn": LINE, "other": {**SECOND, "net": "srcnn"}}},

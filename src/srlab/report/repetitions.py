@@ -8,7 +8,8 @@ from typing import Any
 from srlab.evaluation.metrics.metric import Metric
 
 Line = Mapping[str, Any]  # of an entry of params.yaml
-FREE = ("seed", "label")  # what the lines of repetitions may differ in
+FREE = {"seed", "label"}  # what the lines of repetitions may differ in
+FREE_OF_PRETRAINED = {"seed", "file"}  # there the common label says that they are of one training
 
 
 def repetitions(maps: Mapping[str, Mapping[str, Line]], seed: int) -> dict[str, list[str]]:
@@ -20,7 +21,8 @@ def repetitions(maps: Mapping[str, Mapping[str, Line]], seed: int) -> dict[str, 
     groups: dict[tuple[str, str], dict[int, str]] = {}
     for section, entries in maps.items():
         for name, line in entries.items():
-            settings = {key: value for key, value in line.items() if key not in FREE}
+            free = FREE_OF_PRETRAINED if section == "pretrained" else FREE
+            settings = {key: value for key, value in line.items() if key not in free}
             by_seed = groups.setdefault((section, json.dumps(settings, sort_keys=True)), {})
             by_seed.setdefault(line.get("seed", seed), name)
     members = [list(by_seed.values()) for by_seed in groups.values()]
