@@ -63,7 +63,8 @@ def bring_home(folder: Path, results: Path, rows: Path) -> None:
     write_json(results / "scores.json", {one["method"]: {"label": one["label"]} | set_scores(one) for one in metrics})
     with replacing(results / "images.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         lines = [{"method": one["method"], **row} for one in metrics for row in image_rows(one)]
-        writer = csv.DictWriter(file, lines[0].keys(), lineterminator="\n")
+        columns = dict.fromkeys(key for line in lines for key in line)  # a set may lack a metric
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
     with replacing(results / "figures") as temporary:

@@ -12,7 +12,7 @@ from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from srlab.degradation.reduction import reduce_bicubic
+from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.benchmark import evaluate
 
@@ -23,7 +23,7 @@ class Store:
     """What `evaluate` needs of a PairStore, in memory: HR images cropped to the scale, LR made as MATLAB does."""
 
     def __init__(self, images: dict[str, np.ndarray], scale: int) -> None:
-        self.scale = scale
+        self.scale, self.degradation = scale, described(scale)
         self.test = list(images)
         self._hr = {name: image[: len(image) // scale * scale] for name, image in images.items()}
         self._hr = {name: image[:, : image.shape[1] // scale * scale] for name, image in self._hr.items()}
@@ -61,6 +61,7 @@ def test_the_result_has_the_documented_keys_and_survives_strict_json(stores: dic
     result = run(stores, tmp_path)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     protocols = result.pop("protocols")
+    assert result.pop("left_out").keys() == stores.keys()
     assert result == {"method": "copying", "label": "Copying", "scale": 4}
     assert {name: one["protocol"] for name, one in protocols.items()} == {
         "modern": str(MODERN),

@@ -8,7 +8,7 @@ from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
 
 from srlab.evaluation.benchmark import image_scores
-from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.metrics.catalogue import METRICS, of_table
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.scores import image_rows, set_scores
@@ -32,7 +32,7 @@ def rgb_psnr(monkeypatch: pytest.MonkeyPatch) -> None:
 def evaluated() -> dict:
     protocols = {}
     for one in (MODERN, CLASSIC):
-        scores = image_scores(SR, HR, 4, one, "here")
+        scores = image_scores(SR, HR, 4, [one], "here", of_table("fidelity"))[one.name]
         protocols[one.name] = {"protocol": str(one), "datasets": {"mine": {**scores, "images": {"a": scores}}}}
     return {"method": "x", "label": "X", "scale": 4, "protocols": protocols}
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from srlab.evaluation.benchmark import image_scores, with_means
-from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.metrics.catalogue import of_table
 from srlab.evaluation.protocol import Protocol
 from srlab.files import replacing
 from srlab.images.files import write_png
@@ -49,11 +49,11 @@ def score_frames(
                 write_png(unfinished / set_name / image / "original.png", hr)
                 for count, output in outputs.items():
                     write_png(unfinished / set_name / image / f"{count}.png", output)
-            for protocol in protocols:
-                for count, output in outputs.items():
-                    where = f"{name} of {count} frames on {set_name}/{image}"
-                    of_set = found[protocol.name].setdefault(count, {}).setdefault(set_name, {})
-                    of_set[image] = image_scores(output, hr, burst.scale, protocol, where)
+            for count, output in outputs.items():
+                where = f"{name} of {count} frames on {set_name}/{image}"
+                scores = image_scores(output, hr, burst.scale, protocols, where, of_table("fidelity"))
+                for protocol, of_image in scores.items():
+                    found[protocol].setdefault(count, {}).setdefault(set_name, {})[image] = of_image
     return {
         "frames": {
             "burst": {"num": burst.num, "sigma": burst.sigma, "noise": burst.noise},
@@ -75,7 +75,7 @@ def frame_scores(scores: Mapping[str, Any]) -> dict[str, float]:
         f"frames/{count}/{set_name}/{key}": one[key]
         for count, sets in counts.items()
         for set_name, one in sets.items()
-        for key in METRICS
+        for key in of_table("fidelity")
     }
 
 

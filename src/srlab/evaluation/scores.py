@@ -24,6 +24,7 @@ def set_scores(one: Metrics) -> dict[str, float]:
         for protocol, found in one["protocols"].items()
         for name, scores in found["datasets"].items()
         for key in METRICS
+        if key in scores
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.metrics.catalogue import of_table
 from srlab.images.files import read_image
 from srlab.report.figures import comparison_figure, detail_window
 from srlab.report.table import markdown
@@ -19,9 +19,11 @@ def section(metrics: Sequence[dict[str, Any]], protocol: str) -> str:
         return ""
     found = scored[0]["frames"]
     burst, sets = found["burst"], next(iter(found["protocols"][protocol].values()))
-    headings = ["Method", "Frames", *(f"{name}: {metric.heading}" for name in sets for metric in METRICS.values())]
+    shown = of_table("fidelity")
+    headings = ["Method", "Frames"]
+    headings += [f"{name}: {metric.heading}" for name in sets for metric in shown.values()]
     lines = [
-        [one["label"], count, *(metric.text(of[name][key]) for name in sets for key, metric in METRICS.items())]
+        [one["label"], count, *(metric.text(of[name][key]) for name in sets for key, metric in shown.items())]
         for one in scored
         for count, of in one["frames"]["protocols"][protocol].items()
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import SIDE
-from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.evaluation.metrics.catalogue import METRICS, of_table
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
 from srlab.machine import MACHINE_BUSY
@@ -56,7 +56,8 @@ def summary(
     require_comparable(metrics)
     headline = [under(one, protocol) for one in metrics]
     first = headline[0]
-    parts = [f"# Super-resolution x{first['scale']}: results", _ours(headline, costs, titles, groups)]
+    columns = [(name, key) for name in first["datasets"] for key in of_table("fidelity")]
+    parts = [f"# Super-resolution x{first['scale']}: results", scores_table(headline, columns, titles, groups, costs)]
     if unchecked := first.get("unchecked"):
         reasons = "; ".join(f"{name} ({reason})" for name, reason in unchecked.items())
         parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
@@ -81,7 +82,7 @@ def rows(metrics: Sequence[Metrics], costs: Mapping[str, Cost]) -> list[dict[str
     require_comparable(metrics)
     return [
         {"method": one["method"], "protocol": protocol, "set": name}
-        | {key: scores[key] for key in METRICS}
+        | {key: scores[key] for key in METRICS if key in scores}
         | dict(costs[one["method"]])
         for one in metrics
         for protocol, found in one["protocols"].items()
@@ -116,26 +117,29 @@ def _conditions(one: Metrics) -> dict[str, Any]:
     }
 
 
-def _ours(
+def scores_table(
     metrics: Sequence[Metrics],
-    costs: Mapping[str, Cost],
+    scored: Sequence[tuple[str, str]],
     titles: Mapping[str, str],
     groups: Mapping[str, Sequence[str]],
+    costs: Mapping[str, Cost] = {},
 ) -> str:
-    """A line per method: its scores on every set, then what it costs; and a line per group of repetitions."""
-    sets = metrics[0]["datasets"]
+    """A line per method: its scores by `scored` (set, metric), then what it costs; and a line per group of repetitions.
+
+    `metrics` are those of one protocol; the others as for `summary`.
+    """
     by_name = {one["method"]: one for one in metrics}
     evaluated = [[by_name[name] for name in names if name in by_name] for names in groups.values()]
     evaluated = [group for group in evaluated if len(group) > 1]
     headings, columns = ["Method"], [[one["label"] for one in metrics]]
     columns[0] += [mean_label(group[0]["label"], len(group)) for group in evaluated]
-    for name, scores in sets.items():
-        for key, metric in METRICS.items():
-            title = titles.get(name, f"{name} ({_count(len(scores['images']))})")
-            headings.append(f"{title}: {metric.heading}")
-            column = _bold_best([one["datasets"][name][key] for one in metrics], metric)
-            means = [mean_text([one["datasets"][name][key] for one in group], metric) for group in evaluated]
-            columns.append(column + means)
+    for name, key in scored:
+        metric = METRICS[key]
+        title = titles.get(name, f"{name} ({_count(len(metrics[0]['datasets'][name]['images']))})")
+        headings.append(f"{title}: {metric.heading}")
+        column = _bold_best([one["datasets"][name][key] for one in metrics], metric)
+        means = [mean_text([one["datasets"][name][key] for one in group], metric) for group in evaluated]
+        columns.append(column + means)
     if costs:
         for heading, show in COSTS.items():
             headings.append(heading)
@@ -215,6 +219,8 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
 def _bold_best(values: Sequence[float], metric: Metric) -> list[str]:
     # Compared as printed: two cells that read the same must not differ in weight.
     printed = [metric.text(value) for value in values]
+    if metric.higher_is_better is None:
+        return printed
     best = (max if metric.higher_is_better else min)(printed, key=float)
     return [f"**{text}**" if text == best else text for text in printed]
 
