@@ -14,11 +14,11 @@ def main(cfg: DictConfig) -> None:
     from srlab.evaluation.scores import set_scores, under
     from srlab.files import read_json
     from srlab.patches.pairs import PairStore
-    from srlab.report import bursts
+    from srlab.report import bursts, perception, statistics
     from srlab.report.audit import paper_remarks
     from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published
-    from srlab.report.page import comparison, curves, set_titles, shown_image, training_set_note, write_page
+    from srlab.report.page import comparison, curves, set_titles, shown_image, training_set_note, visual, write_page
     from srlab.report.repetitions import repetitions
     from srlab.report.table import rows, summary
 
@@ -34,15 +34,22 @@ def main(cfg: DictConfig) -> None:
     notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]
     protocol, crop_size = cfg.figure.protocol, cfg.figure.crop_size
     set_name, image = shown_image(cfg.datasets, Path(cfg.pairs), cfg.figure.figure_set, cfg.figure.figure_image)
-    titles, sections = set_titles(manifests), [bursts.section(metrics, protocol)]
+    titles = set_titles(manifests)
     trained = {"models": cfg.models, "gans": cfg.gans, "examples": cfg.examples, "pretrained": cfg.pretrained}
     groups = repetitions(trained, cfg.seed)
+    sections = [
+        perception.section(metrics, protocol, titles, groups, set_name),
+        statistics.section(metrics, protocol, titles),
+        bursts.section(metrics, protocol),
+    ]
     table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections, groups)
     shown = [under(one, protocol) for one in metrics]
-    hr = PairStore(Path(cfg.pairs, set_name)).hr(image)
+    store = PairStore(Path(cfg.pairs, set_name))
     figures = {
-        "comparison": comparison(shown, hr, Path(cfg.samples), set_name, image, crop_size),
+        "comparison": comparison(shown, store.hr(image), Path(cfg.samples), set_name, image, crop_size),
+        **visual(shown, store, Path(cfg.samples), set_name, crop_size),
         "quality_and_time": quality_and_time(shown, costs, set_name),
+        **perception.plane(shown, set_name),
         "family_tree": family_tree(shown, set_name),
         "frames": bursts.picture(metrics, protocol, Path(cfg.frame_images), set_name, crop_size),
         "training_curves": curves(metrics, Path(cfg.trained), networks),

@@ -1,11 +1,13 @@
 """Quality against time, and the family tree: checked on the artists they hold."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from srlab.report.charts import family_tree, pareto_front, quality_and_time
+from srlab.evaluation.metrics.metric import Metric
+from srlab.report.charts import family_tree, pareto_front, perception_distortion, quality_and_time
 
 METHODS = {  # branch, PSNR in dB, ms per megapixel
     "Bicubic": ("Interpolation", 28.42, 5.0),
@@ -54,6 +56,35 @@ def test_every_method_is_a_labelled_point_and_the_front_is_drawn_with_bold_label
 def test_a_method_without_a_time_is_no_point(busy: list[str]) -> None:
     costs = COSTS | {label.lower(): {"ms_per_megapixel": None} for label in busy}
     assert sorted(texts(quality_and_time(METRICS, costs, "Set5"))) == sorted(set(METHODS) - set(busy))
+
+
+INDEX = Metric("index", "Index", "", 2, False, "rgb", lambda sr, hr, border: sr)
+PLANE = {"Bicubic": (28.4, 0.33), "A+": (30.3, 0.2), "SRGAN": (29.0, 0.1), "Slow": (28.9, 0.15)}
+
+
+def perceived(label: str, psnr: float, index: float) -> dict:
+    return {"method": label, "label": label, "branch": "Any", "datasets": {"Set5": {"psnr": psnr, "index": index}}}
+
+
+def test_the_front_of_the_plane_is_what_no_method_beats_in_both() -> None:
+    figure = perception_distortion([perceived(label, *point) for label, point in PLANE.items()], "Set5", INDEX)
+    (axes,) = figure.axes
+    points = {tuple(point) for group in axes.collections for point in group.get_offsets().tolist()}
+    assert points == set(PLANE.values())
+    assert axes.lines[0].get_xydata().tolist() == [[29.0, 0.1], [30.3, 0.2]]
+    assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"SRGAN", "A+"}
+
+
+def test_labels_in_a_crowd_cover_no_label_and_no_point() -> None:
+    generator = np.random.default_rng(0)
+    crowd = [perceived(f"Method {n}", *generator.normal((30, 0.2), (0.1, 0.01))) for n in range(12)]
+    crowd.append(perceived("Far", 26, 0.4))
+    (axes,) = perception_distortion(crowd, "Set5", INDEX).axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    points = [axes.transData.transform(point) for group in axes.collections for point in group.get_offsets()]
+    assert len(boxes) == len(points) == 13
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
+    assert not any(box.contains(*point) for box in boxes for point in points)
 
 
 def test_points_have_short_names_that_tell_them_apart() -> None:

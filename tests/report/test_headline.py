@@ -1,6 +1,5 @@
 """The README's table."""
 
-
 import pytest
 
 from srlab.errors import SrlabError

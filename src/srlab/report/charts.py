@@ -1,14 +1,15 @@
 """All methods in one picture: quality against time, and the family tree with each method's figure."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
-from matplotlib.transforms import Bbox
 
+from srlab.evaluation.metrics.metric import Metric
 from srlab.report.figures import COLOURS, FAINT, INK
 
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns, with "branch"
@@ -16,7 +17,11 @@ SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
 # Where a label may stand around its point, in points, nearest first: (right, up), its alignment; a line joins FAR ones
 NEAR = [(6, 3, "left"), (6, -9, "left"), (-6, 3, "right"), (-6, -9, "right"), (0, 8, "center"), (0, -14, "center")]
-FAR = [(8, 14, "left"), (8, -20, "left"), (-8, 14, "right"), (-8, -20, "right"), (10, 26, "left"), (10, -32, "left")]
+FAR = [
+    (radius * math.cos(angle), radius * math.sin(angle) - 3, "left" if math.cos(angle) > 0 else "right")
+    for radius in (20, 32, 46, 62, 80, 100)
+    for angle in np.radians([40, -40, 140, -140, 15, -15, 165, -165, 65, -65, 115, -115])
+]
 
 
 def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str, Any]], set_name: str) -> Figure:
@@ -26,31 +31,26 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     One without a time, since the machine was busy, has no point.
     """
     metrics = [one for one in metrics if costs[one["method"]]["ms_per_megapixel"] is not None]
-    figure = Figure(figsize=(10, 6), dpi=150, facecolor="white", layout="constrained")
-    axes = figure.subplots()
     times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
     values = [one["datasets"][set_name]["psnr"] for one in metrics]
-    front = pareto_front(times, values)
-    steps = np.array(sorted((times[index], values[index]) for index in front)).reshape(-1, 2)
-    axes.plot(*steps.T, drawstyle="steps-post", color="#b0b0b0", linewidth=1.4, zorder=1)
-    colours = _branch_colours(metrics)
-    for trunk, colour in colours.items():
-        own = [index for index, one in enumerate(metrics) if _trunk(one) == trunk]
-        x, y = [times[index] for index in own], [values[index] for index in own]
-        axes.scatter(x, y, s=42, color=colour, edgecolor="white", linewidth=0.8, label=trunk, zorder=3)
+    figure, axes = _plane(f"PSNR on {set_name} (dB)", "ms per output megapixel")
     axes.set_xscale("log")
-    axes.margins(x=0.12, y=0.08)
-    axes.set_xlabel("ms per output megapixel", fontsize=9.5, color=FAINT)
-    axes.set_title(f"PSNR on {set_name} (dB)", loc="left", fontsize=10.5, color=INK)
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    axes.tick_params(which="both", labelsize=8.5, colors=FAINT, length=3)
-    axes.grid(color="#ececec", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    if metrics:
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
-    figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
-    _label_points(axes, times, values, _short_names([one["label"] for one in metrics]), front)
+    _scatter(figure, metrics, times, values, pareto_front(times, values), "steps-post", "lower right")
+    return figure
+
+
+def perception_distortion(metrics: Sequence[Metrics], set_name: str, index: Metric) -> Figure:
+    """The plane of Blau and Michaeli 2018: mean PSNR (dB) on `set_name` against a perceptual index, lower is better.
+
+    The line is the front: no other method has both a higher PSNR and a lower index.
+    """
+    psnrs = [one["datasets"][set_name]["psnr"] for one in metrics]
+    values = [one["datasets"][set_name][index.name] for one in metrics]
+    figure, _ = _plane(f"{index.heading} on {set_name}: lower is better", f"PSNR on {set_name} (dB)")
+    front = pareto_front([-psnr for psnr in psnrs], [-value for value in values])
+    _scatter(figure, metrics, psnrs, values, front, "steps-pre", "upper right")
     return figure
 
 
@@ -100,6 +100,41 @@ def family_tree(metrics: Sequence[Metrics], set_name: str) -> Figure:
     return figure
 
 
+def _plane(title: str, x_label: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(10, 6), dpi=150, facecolor="white", layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x_label, fontsize=9.5, color=FAINT)
+    axes.set_title(title, loc="left", fontsize=10.5, color=INK)
+    return figure, axes
+
+
+def _scatter(
+    figure: Figure,
+    metrics: Sequence[Metrics],
+    x: Sequence[float],
+    y: Sequence[float],
+    front: Sequence[int],
+    steps: Literal["steps-pre", "steps-post"],
+    legend: Literal["lower right", "upper right"],
+) -> None:
+    """A labelled point per method in the colour of its branch, those of the `front` (indices) joined by a line."""
+    (axes,) = figure.axes
+    corners = np.array(sorted((x[index], y[index]) for index in front)).reshape(-1, 2)
+    axes.plot(*corners.T, drawstyle=steps, color="#b0b0b0", linewidth=1.4, zorder=1)
+    for trunk, colour in _branch_colours(metrics).items():
+        own = [index for index, one in enumerate(metrics) if _trunk(one) == trunk]
+        points = [x[index] for index in own], [y[index] for index in own]
+        axes.scatter(*points, s=42, color=colour, edgecolor="white", linewidth=0.8, label=trunk, zorder=3)
+    axes.margins(x=0.12, y=0.08)
+    axes.tick_params(which="both", labelsize=8.5, colors=FAINT, length=3)
+    axes.grid(color="#ececec", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    if metrics:
+        axes.legend(frameon=False, fontsize=9, loc=legend)
+    figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
+    _label_points(axes, x, y, _short_names([one["label"] for one in metrics]), front)
+
+
 def _tree(metrics: Sequence[Metrics]) -> Iterator[tuple[int, str, str, int | None]]:
     """(depth, text, trunk, index of the method or None) of each line: branches as they first appear, then methods."""
     branches: dict[str, list[int]] = {}
@@ -140,25 +175,41 @@ def _branch_colours(metrics: Sequence[Metrics]) -> dict[str, str]:
 
 
 def _label_points(
-    axes: Axes, times: Sequence[float], values: Sequence[float], labels: Sequence[str], front: Sequence[int]
+    axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str], front: Sequence[int]
 ) -> None:
-    """Write each label beside its point, where it covers no other label and no point, or else in the last place."""
-    points = axes.transData.transform(np.array([times, values]).T)
-    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in points]
+    """Write each label where it and the line to its point cover least of other labels, points and lines."""
+    points = axes.transData.transform(np.array([x, y]).T)
+    taken = np.concatenate([points - 5, points + 5], axis=1)  # boxes, (number, 4): left, bottom, right, top
     from_left: list[int] = np.argsort(points[:, 0]).tolist()
     for index in from_left:
         style = {"fontsize": 8.5, "color": INK, "weight": "bold" if index in front else "normal"}
-        others = [other for number, other in enumerate(taken) if number != index]
-        for place in NEAR + FAR:
-            right, up, alignment = place
-            at, offset = (times[index], values[index]), (right, up)
+        others = np.delete(taken, index, axis=0)
+        tried = []
+        for place, (right, up, alignment) in enumerate(NEAR + FAR):
+            at, offset = (x[index], y[index]), (right, up)
             note = axes.annotate(labels[index], at, offset, textcoords="offset points", ha=alignment, **style)
-            box = note.get_window_extent()
-            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-            if place == FAR[-1] or (inside and not any(box.overlaps(other) for other in others)):
-                taken.append(box)
-                if place in FAR:
-                    ends = axes.transData.inverted().transform([points[index], (box.x0 + 4, (box.y0 + box.y1) / 2)])
-                    axes.plot(*ends.T, color=FAINT, linewidth=0.6, zorder=2)
+            box = note.get_window_extent().extents
+            end = np.clip(points[index], box[:2], box[2:])
+            dots = np.linspace(points[index], end, 40 if place >= len(NEAR) else 0)
+            outside = int((box[:2] < axes.bbox.extents[:2]).any() or (box[2:] > axes.bbox.extents[2:]).any())
+            # First what the label covers, then what its line crosses: in a crowd a line must cross something
+            line = np.concatenate([dots - 1, dots + 1], axis=1)
+            cost = (outside + _overlaps(box[None], others), _overlaps(line, others))
+            tried.append((cost, place, note, box, line, end))
+            note.set_visible(False)
+            if cost == (0, 0):
                 break
-            note.remove()
+        *_, note, box, line, end = min(tried, key=lambda one: one[:2])
+        for _, _, other, *_ in tried:
+            if other is not note:
+                other.remove()
+        note.set_visible(True)
+        taken = np.concatenate([taken, box[None], line])
+        if len(line):
+            axes.plot(*axes.transData.inverted().transform([points[index], end]).T, color=FAINT, linewidth=0.6)
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> int:
+    """How many pairs of `boxes` (n, 4) and `others` (m, 4) overlap."""
+    low, high = np.maximum(boxes[:, None, :2], others[:, :2]), np.minimum(boxes[:, None, 2:], others[:, 2:])
+    return int((low < high).all(2).sum())

@@ -14,6 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
 
+CAPTIONED = ("psnr", "ssim")  # the metrics below a picture
+WORDS = " / ".join(METRICS[key].label for key in CAPTIONED)
+
 Crop = tuple[int, int, int]  # top row, left column, side, in pixels
 History = Sequence[Mapping[str, Any]]  # one mapping per epoch
 
@@ -61,13 +64,11 @@ def comparison_figure(
         if sample.shape != hr.shape:
             raise SrlabError(f"{label}: the sample is {sample.shape}, the original {hr.shape}: run `dvc repro`")
     row, column, size = crop
-    shown = [METRICS[key] for key in ("psnr", "ssim")]
-    texts = {label: [metric.text(scores[label][metric.name]) for metric in shown] for label in samples}
-    best = max((text[0] for text in texts.values()), key=float, default="")
-    tiles = [("Original", hr, " / ".join(metric.label for metric in shown), False)]
+    psnrs = {label: METRICS["psnr"].text(scores[label]["psnr"]) for label in samples}
+    best = max(psnrs.values(), key=float, default="")
+    tiles = [("Original", hr, WORDS, False)]
     for label, sample in samples.items():
-        caption = " / ".join(f"{text} {metric.unit}".strip() for text, metric in zip(texts[label], shown, strict=True))
-        tiles.append((label, sample, caption, texts[label][0] == best))
+        tiles.append((label, sample, scores_text(scores[label]), psnrs[label] == best))
     layout = _Layout(len(tiles), aspect=hr.shape[1] / hr.shape[0])
     figure = Figure(figsize=layout.figure_size, dpi=150, facecolor="white")
     overview = layout.overview(figure)
@@ -78,6 +79,31 @@ def comparison_figure(
         axes = layout.tile(figure, index)
         _show(axes, pixels[row : row + size, column : column + size], frame=index == 0)
         _caption(axes, label, caption, is_best)
+    return figure
+
+
+def scores_text(scores: Mapping[str, float]) -> str:
+    """As in "28.42 dB / 0.8102"."""
+    return " / ".join(f"{METRICS[key].text(scores[key])} {METRICS[key].unit}".strip() for key in CAPTIONED)
+
+
+def visual_figure(rows: Mapping[str, Mapping[str, tuple[np.ndarray, str]]]) -> Figure:
+    """Several images as in the paper's Fig. 4: {image: {label: (uint8 crop (h, w, C), caption)}}, labels alike.
+
+    A row per image, a column per label. Crops are enlarged by pixel replication.
+    """
+    side, gap, caption, left_margin, top_margin = 1.75, 0.1, 0.22, 0.3, 0.42  # inches
+    labels = list(next(iter(rows.values())))
+    width, height = left_margin + len(labels) * (side + gap), top_margin + len(rows) * (side + caption)
+    figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
+    for down, (image, crops) in enumerate(rows.items()):
+        for right, label in enumerate(labels):
+            left, top = left_margin + right * (side + gap), top_margin + down * (side + caption)
+            axes = figure.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
+            _show(axes, crops[label][0], frame=False)
+            axes.set_xlabel(crops[label][1], fontsize=7.5, color=FAINT, labelpad=2)
+            axes.set_title("\n".join(_label_lines(label)) if down == 0 else "", fontsize=8.5, color=INK, pad=4)
+            axes.set_ylabel(image if right == 0 else "", fontsize=8.5, color=INK, labelpad=3)
     return figure
 
 

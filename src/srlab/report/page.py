@@ -11,18 +11,29 @@ from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.images.files import read_image
 from srlab.patches.pairs import PairStore
-from srlab.report.figures import comparison_figure, detail_window, training_curves
+from srlab.report.figures import (
+    WORDS,
+    comparison_figure,
+    detail_window,
+    scores_text,
+    training_curves,
+    visual_figure,
+)
 from srlab.training.curves import read_history
 
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns
 
 CAPTIONS = {
     "quality_and_time": "PSNR against time per output megapixel; the line is the Pareto front",
+    "perception_distortion": "A perceptual index against PSNR; the line is the front",
     "family_tree": "The paper's taxonomy, and what each method reaches",
     "comparison": "One test image, and one crop of it under every method",
+    "visual": "Several test images: the crop of each in which most is to be seen",
     "frames": "One test image from a single LR frame and from several",
     "training_curves": "Validation PSNR and training loss over the epochs",
 }
+COLUMNS = ("bicubic", "srcnn", "espcn", "srresnet", "srgan")  # of `visual`, names of lines in params.yaml
+NUM_ROWS = 6
 
 
 def shown_image(datasets: Mapping[str, Any], pairs: Path, set_name: str | None, image: str | None) -> tuple[str, str]:
@@ -56,6 +67,35 @@ def comparison(
             )
         outputs[one["label"]], scores[one["label"]] = read_image(file), one["datasets"][set_name]["images"][image]
     return comparison_figure(hr, outputs, scores, detail_window(hr, crop_size))
+
+
+def visual(
+    metrics: Sequence[Metrics], store: PairStore, samples: Path, set_name: str, crop_size: int
+) -> dict[str, Figure]:
+    """{"visual": the paper's Fig. 4 for the first images of `store`, as far as the evaluation kept samples of them}.
+
+    Of a method whose released weights (NAME_released) are in the run, those are shown. {} if there is no method of
+    COLUMNS.
+    """
+    by_name = {one["method"]: one for one in metrics}
+    found = [by_name.get(f"{name}_released", by_name.get(name)) for name in COLUMNS]
+    shown = [one for one in found if one]
+    rows = {}
+    for image in store.test[:NUM_ROWS]:
+        files = {one["method"]: samples / one["method"] / set_name / f"{image}.png" for one in shown}
+        if not all(file.exists() for file in files.values()):
+            break  # samples are kept of the first images
+        hr = store.hr(image)
+        row, column, size = detail_window(hr, min(crop_size, *hr.shape[:2]))
+        window = (slice(row, row + size), slice(column, column + size))
+        rows[image] = {"Original": (hr[window], WORDS)} | {
+            one["label"]: (
+                read_image(files[one["method"]])[window],
+                scores_text(one["datasets"][set_name]["images"][image]),
+            )
+            for one in shown
+        }
+    return {"visual": visual_figure(rows)} if shown and rows else {}
 
 
 def curves(metrics: Sequence[Metrics], folder: Path, trained: Sequence[str]) -> Figure:
