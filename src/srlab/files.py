@@ -83,12 +83,12 @@ def _swap(made: Path, path: Path, old: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON with a final newline, atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
     """Content of a JSON file."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _remove(path: Path) -> None:

@@ -71,7 +71,7 @@ def _timed(run: Callable[[], None], wall: Clock, cpu: Clock) -> tuple[float, flo
 def processor() -> str:
     """Name of the CPU."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         found = None
     return found[1] if found else platform.machine()

@@ -124,7 +124,7 @@ def _peak_memory(run: Callable[[], None], device: torch.device) -> int | None:
     try:
         # What earlier runs freed and the allocator kept would be used again unseen.
         ctypes.CDLL(None).malloc_trim(0)
-        RESET.write_text(RESET_PEAK)
+        RESET.write_text(RESET_PEAK, encoding="utf-8")
     except (OSError, AttributeError):  # no Linux, or no glibc
         return None
     before = _status("VmRSS")
@@ -134,7 +134,7 @@ def _peak_memory(run: Callable[[], None], device: torch.device) -> int | None:
 
 def _status(key: str) -> int:
     """Bytes of a line of /proc/self/status."""
-    found = re.search(rf"^{key}:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    found = re.search(rf"^{key}:\s+(\d+) kB", STATUS.read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024
 

@@ -87,7 +87,7 @@ def in_a_process(training: Training) -> Probed:
     with TemporaryDirectory(prefix="srlab-plan-") as folder:
         write_json(Path(folder) / TRAINING, asdict(training))
         command = [sys.executable, "-m", "srlab.planning.probe", folder]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
         if ended.returncode:
             raise SrlabError(_reason(ended))
         return Probed(**read_json(Path(folder) / PROBED))

@@ -172,7 +172,7 @@ def _resident(key: str) -> int | None:
     """Bytes of a line of /proc/self/status: VmRSS, what this process has in memory, or VmHWM, the most it ever had."""
     if not STATUS.exists():
         return None
-    found = re.search(rf"^{key}:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    found = re.search(rf"^{key}:\s+(\d+) kB", STATUS.read_text(encoding="utf-8"), re.MULTILINE)
     return int(found[1]) * 1024 if found else None
 
 

@@ -130,8 +130,8 @@ class JoblibLauncher(Launcher):
 
 def _import() -> None:
     """What a training imports."""
-    import srlab.patches.datamodule
-    import srlab.sweeps.trial
+    import srlab.patches.datamodule  # noqa: F401
+    import srlab.sweeps.trial  # noqa: F401
     import srlab.training.regression  # noqa: F401
 
 

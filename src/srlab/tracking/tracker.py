@@ -215,7 +215,8 @@ def code_tags() -> dict[str, str]:
     """Tags that say which code made a run: git commit (shown by the UI), whether it was edited, DVC stage."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+        done = subprocess.run(["git", *words], capture_output=True, text=True, encoding="utf-8", check=False)
+        return done.stdout.strip()
 
     tags = {
         "mlflow.source.git.commit": git("rev-parse", "HEAD"),
@@ -232,7 +233,7 @@ def dvc_md5(path: str) -> str | None:
     """DVC's md5 of an output, from dvc.lock; None where it is not there."""
     lock = Path("dvc.lock")
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader  # the latter takes most of a second
-    stages = (yaml.load(lock.read_text(), loader) or {}).get("stages", {}) if lock.exists() else {}
+    stages = (yaml.load(lock.read_text(encoding="utf-8"), loader) or {}).get("stages", {}) if lock.exists() else {}
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
     return next((out["md5"] for out in outs if out["path"] == path), None)
 

@@ -41,5 +41,5 @@ def cpu_has_bf16() -> bool:
     allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
     if allowed in ("AVX", "AVX512_CORE") or allowed.startswith(WITHOUT_BF16) or not CPU_INFO.exists():
         return False
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", CPU_INFO.read_text(), re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", CPU_INFO.read_text(encoding="utf-8"), re.MULTILINE)
     return flags is not None and bool(BF16 & set(flags[1].split()))

@@ -88,7 +88,7 @@ def release(
     if int(facts["scale"]) != net.scale:
         raise SrlabError(f"{weights} is for x{facts['scale']}, {source} says x{net.scale}: add scale={facts['scale']}")
     half, difference = _half(net)
-    trained_with, history = _settings(cfg), (folder / "history.csv").read_text().splitlines()[1:]
+    trained_with, history = _settings(cfg), (folder / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
     epochs = int(facts["epoch"]) + 1
     line = trained_with["line"]
     card = {
@@ -212,7 +212,7 @@ def read_scores(path: Path) -> dict[str, Any]:
 def _known_scores(name: str, weights: Path) -> dict[str, Any] | None:
     """Those of reports/metrics/NAME.json, if dvc.lock says that they were measured with these weights."""
     path, lock = Path("reports/metrics", f"{name}.json"), Path("dvc.lock")
-    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
+    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.exists() else {}
     for stage in (stages.get(f"{kind}@{name}", {}) for kind in ("evaluate", "evaluate_gan")):
         known = {one["path"]: one.get("md5") for one in [*stage.get("deps", []), *stage.get("outs", [])]}
         files = (weights, path)
