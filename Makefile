@@ -12,14 +12,19 @@ PORT ?= 5000
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(BIN)/.done ## make .venv and install the pinned packages (once)
+setup: $(BIN)/.done ## make .venv and install the pinned packages (once; again after the folder was moved or copied)
 
-$(BIN)/.done: requirements.lock pyproject.toml
+# The stamp holds the folder that the environment was made in: its scripts, the package srlab and MLflow name it.
+moved:
+$(BIN)/.done: requirements.lock pyproject.toml $(shell pwd -P | cmp -s - $(BIN)/.done || echo moved)
+	@case "$$PWD" in *[:{}$$]*) echo "error: Python's tools cannot install into $$PWD: take the signs : { } \$$ out of its name"; exit 1; esac
+	@git rev-parse --git-dir > /dev/null || { echo "error: srlab runs in a clone made by git: install git, then git clone"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"error: srlab needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@$(BIN)/python -m srlab.moved
+	@pwd -P > $@
 
 repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|smoke chooses other settings
 	@python -m srlab.profile $(PROFILE)

@@ -10,10 +10,10 @@ from srlab.stage import output_folder, stage
 @stage("compare_sets")
 def main(cfg: DictConfig) -> None:
     from srlab.datasets.leaks import compare_sets, write_comparison
-    from srlab.files import read_json
+    from srlab.files import read_made
 
     manifests = {
-        name: read_json(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
+        name: read_made(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
     }
     write_comparison(compare_sets(cfg.datasets, manifests), output_folder() / "comparison")
 

@@ -12,10 +12,10 @@ def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from srlab.degradation.packing import pack
-    from srlab.files import read_json
+    from srlab.files import read_made
 
     images, degradation = Path(cfg.images), instantiate(cfg.degradation)
-    index = read_json(images / "index.json")
+    index = read_made(images / "index.json")
     pack(images, index, degradation, output_folder() / "pairs" / cfg.role / cfg.name, cfg.minimum_side)
 
 

@@ -12,7 +12,7 @@ def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from srlab.evaluation.scores import set_scores, under
-    from srlab.files import read_json
+    from srlab.files import read_made
     from srlab.patches.pairs import PairStore
     from srlab.report import bursts, perception, statistics
     from srlab.report.audit import paper_remarks
@@ -25,10 +25,10 @@ def main(cfg: DictConfig) -> None:
     output = output_folder()
     networks = [*cfg.models, *cfg.gans]
     methods = [*cfg.classical, *cfg.examples, *networks, *cfg.pretrained]
-    metrics = [read_json(Path(cfg.metrics, f"{name}.json")) for name in methods]
-    costs = {name: read_json(Path(cfg.costs, f"{name}.json")) for name in methods}
+    metrics = [read_made(Path(cfg.metrics, f"{name}.json")) for name in methods]
+    costs = {name: read_made(Path(cfg.costs, f"{name}.json")) for name in methods}
     manifests = {
-        name: read_json(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
+        name: read_made(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
     }
     trained_on = [name for name, one in cfg.datasets.items() if one.role == "train"]
     notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]

@@ -12,7 +12,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from srlab.errors import SrlabError
-from srlab.stage import flat, output_folder, stage
+from srlab.files import read_made
+from srlab.stage import STOPPED, flat, output_folder, stage
 
 ROOT = Path(__file__).parents[1]
 Main = Callable[[DictConfig], None]
@@ -64,8 +65,8 @@ def lines_of(run: Callable[..., None], main: Main, capsys: pytest.CaptureFixture
         (lambda cfg: cfg.augment.typo, "error: Key 'typo' is not in struct, full_key: augment.typo"),
         (building, "error: there is no profile nothing: choose one of quick"),
         (
-            lambda cfg: Path("data/manifest.json").read_text(),
-            "error: [Errno 2] No such file or directory: 'data/manifest.json'",
+            lambda cfg: read_made(Path("data/manifest.json")),
+            "error: data/manifest.json is missing: run `dvc repro`, which makes it",
         ),
         (
             failing(OSError(errno.ENOSPC, "No space left on device", "models/best.safetensors")),
@@ -95,8 +96,25 @@ def test_several_problems_are_several_lines(run: Callable[..., None], capsys: py
     assert lines == ["error: a.png is cut off", "error: b.png is text"]
 
 
-def test_a_mistake_of_ours_keeps_its_traceback(run: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
-    assert "ZeroDivisionError: ours" in "\n".join(lines_of(run, failing(ZeroDivisionError("ours")), capsys))
+@pytest.mark.parametrize("kind", [ZeroDivisionError, FileNotFoundError])
+def test_a_mistake_of_ours_keeps_its_traceback(
+    run: Callable[..., None], capsys: pytest.CaptureFixture[str], kind: type[Exception]
+) -> None:
+    assert f"{kind.__name__}: ours" in "\n".join(lines_of(run, failing(kind("ours")), capsys))
+
+
+def test_ctrl_c_ends_with_a_line_that_says_how_to_go_on(
+    run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def twice(cfg: DictConfig) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        run(twice)
+    assert (end.value.code, capsys.readouterr().err) == (130, f"{STOPPED}\n")
 
 
 def test_without_params_the_script_says_where_to_start(run: Callable[..., None], bench: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srlab.errors import SrlabError
+from srlab.start import begin
 
 DESCRIPTION = """\
 Say which protocol a figure or a table of figures fits (luma range, colour, border, resampler, kind of SSIM) and where
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     release.add_argument("--commit", help="of the code that trained it; default: that of the run in MLflow")
     release.set_defaults(run=_release)
     options = parser.parse_args(arguments)
+    begin(Path())
     try:
         options.run(options)
     except SrlabError as error:
@@ -101,7 +103,7 @@ def _check(options: argparse.Namespace) -> None:
 def _send(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
-    from srlab.stage import ROOT
+    from srlab.start import ROOT
     from srlab.tracking.sender import send
 
     outbox = options.outbox or Path(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").outbox)
@@ -123,7 +125,7 @@ def _plan(options: argparse.Namespace) -> None:
 def _promote(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
-    from srlab.stage import ROOT
+    from srlab.start import ROOT
     from srlab.sweeps.promote import PARAMS, promote
     from srlab.sweeps.winner import winner
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from srlab.errors import SrlabError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -89,6 +91,25 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_made(path: Path) -> Any:
+    """Content of a JSON file that a stage makes; SrlabError, with the cure, if it is missing or damaged."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        raise SrlabError(f"{path} is missing: run `dvc repro`, which makes it") from None
+    except ValueError as error:
+        raise SrlabError(f"{path} is damaged ({error}): remove it and run `dvc repro`") from error
+
+
+def anchored(path: Path | str) -> Path:
+    """A path of params.yaml or of the environment: ~ is the home, and what is not here lies in the project.
+
+    `dvc exp run --temp` and `--queue` run in a copy of what Git knows; DVC_ROOT names the project itself.
+    """
+    here = Path(path).expanduser()
+    return here if here.exists() else Path(os.environ.get("DVC_ROOT", ""), here)
 
 
 def _remove(path: Path) -> None:

@@ -85,7 +85,7 @@ NULLABLE = {"num_images", "num_candidates", "label"}
 
 def check_file() -> None:
     """`check` the params.yaml of the current folder; SrlabError also where it is missing, or no YAML."""
-    from srlab.stage import ROOT
+    from srlab.start import ROOT
 
     file = Path(PARAMS)
     if not file.is_file():

@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from srlab.start import begin
+
 SUMMARY = Path("reports/summary.md")
 LEFT_OUT = ("Parameters", "Multiply-adds (G)", "Peak memory (MB)")  # of the columns: a terminal is narrow
 
@@ -35,6 +37,7 @@ def _bold(cell: str) -> str:
 
 def main() -> None:
     """Print the table of reports/summary.md; exit with 1 if there is none."""
+    begin(Path())
     if not SUMMARY.exists():
         sys.exit("error: reports/summary.md is missing: run `make repro`")
     console = Console()

@@ -18,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.errors import SrlabError
 from srlab.inputs import recorded_as_run
 from srlab.settings import check, settings_of
+from srlab.start import ROOT, begin
 
-ROOT = Path(__file__).resolve().parents[2]
+STOPPED = "stopped: the same line again resumes what can be resumed, and does the rest anew"
 
 
 def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -39,15 +40,20 @@ def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], Non
             except Exception as error:
                 cause = (error.__cause__ or error) if isinstance(error, InstantiationException) else error
                 is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-                can_be_fixed = is_full or isinstance(cause, SrlabError | OmegaConfBaseException | FileNotFoundError)
+                can_be_fixed = is_full or isinstance(cause, SrlabError | OmegaConfBaseException)
                 if HydraConfig.get().mode == RunMode.MULTIRUN or not can_be_fixed:
                     raise
                 return _exit(cause)
 
         def main() -> None:
+            begin(Path(sys.argv[0]).resolve().parents[1])
             if not Path("params.yaml").exists():
                 sys.exit(f"error: no params.yaml in {Path.cwd()}: start from the folder of srlab's dvc.yaml")
-            hydra.main(config_path=str(ROOT / "conf"), config_name=name, version_base="1.3")(one_line)()
+            try:
+                hydra.main(config_path=str(ROOT / "conf"), config_name=name, version_base="1.3")(one_line)()
+            except KeyboardInterrupt:
+                print(STOPPED, file=sys.stderr)
+                sys.exit(130)
 
         return main
 

@@ -33,6 +33,8 @@ PLUMBING = {
     "srlab.tracking.delivery": "sends MLflow what is on disk",
     "srlab.tracking.journal": "keeps on disk what is told to MLflow",
     "srlab.tracking.sender": "starts the process that sends it",
+    "srlab.start": "runs the code of the own folder",
+    "srlab.moved": "lets MLflow's store find its files",
     "srlab.stage": "hands the composed config to main() and prints errors",
     "srlab.tracking.tracker": "mirrors results that are on disk",
 }

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srlab.stage import ROOT
+from srlab.start import ROOT
 
 BUCKET = "team-bucket"
 GIVE_UP = 180  # seconds, so that a hang ends; no claim about speed

@@ -30,7 +30,9 @@ class Store:
 
     def create_run(self, experiment_id: str, start_time: int, tags: dict[str, str], run_name: str) -> Any:
         run_id = f"{len(self.runs):032x}"
-        info = SimpleNamespace(run_id=run_id, start_time=start_time, lifecycle_stage="active", status="RUNNING")
+        info = SimpleNamespace(
+            run_id=run_id, start_time=start_time, lifecycle_stage="active", status="RUNNING", end_time=None
+        )
         self.runs[run_id] = SimpleNamespace(info=info, data=SimpleNamespace(tags=dict(tags), params={}))
         return self.runs[run_id]
 
@@ -46,7 +48,8 @@ class Store:
         self.get_run(run_id).info.status = status
 
     def set_terminated(self, run_id: str, status: str, end_time: int | None) -> None:
-        self.get_run(run_id).info.status = status
+        info = self.get_run(run_id).info
+        info.status, info.end_time = status, end_time
 
     def get_metric_history(self, run_id: str, key: str) -> list[Any]:
         return [SimpleNamespace(step=one[3]) for one in self.metrics if one[:2] == (run_id, key)]

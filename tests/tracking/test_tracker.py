@@ -10,6 +10,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -112,12 +113,13 @@ def test_a_resumed_run_logs_no_epoch_twice(
 
 
 def test_test_scores_join_the_run_of_the_training(
-    tracker: Tracker, make: Callable[[], Tracker], client: MlflowClient
+    tracker: Tracker, make: Callable[[], Tracker], client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for epoch in range(3):
         tracker.metrics({"val/psnr": 28.0, "lr": 0.1}, epoch)
-    run_id = sent(tracker)
-    for score in (27.0, 27.5):  # evaluated twice
+    run_id, now = sent(tracker), time.time()
+    for hours, score in ((0, 27.0), (1, 27.3), (9, 27.5)):  # evaluated again, while somebody sets the clock back
+        monkeypatch.setattr(time, "time", lambda hours=hours: now - 3600 * hours)
         evaluation = make().start("espcn", {}, {"scale": 4}, run_id)
         evaluation.scores({"Set5/psnr": score})
         assert sent(evaluation) == run_id

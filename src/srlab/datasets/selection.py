@@ -63,7 +63,7 @@ class WholeSet:
 
 
 class Selected(Source):
-    """Those pictures of `source` that the stage select_images wrote into `path` (selection.json), best first."""
+    """Those pictures of `source` that the stage fetch wrote into `path` (selection.json), best first."""
 
     def __init__(self, source: Source, path: str) -> None:
         self.source, self.path = source, Path(path)
@@ -83,8 +83,8 @@ class Selected(Source):
         paths = dict(files)
         if missing := sorted(set(self.chosen) - set(paths)):
             raise SrlabError(
-                f"{self.path} chose {missing[0]}, which {self.source} does not have: bring the picture back, or run "
-                "`dvc repro -f` for its stage select_images"
+                f"{self.path} chose {missing[0]}, which {self.source} does not have any more: bring the picture "
+                "back, or run the stage again"
             )
         return [(name, paths[name]) for name in self.chosen]
 

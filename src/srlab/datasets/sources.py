@@ -11,7 +11,7 @@ from srlab.datasets.folders import SUFFIXES, pictures, unique_names
 from srlab.datasets.leaks import LeakCheck
 from srlab.datasets.verification import Picture, PixelCheck, look
 from srlab.errors import SrlabError
-from srlab.files import replacing, write_json
+from srlab.files import anchored, replacing, write_json
 from srlab.images.files import size_problem
 from srlab.progress import track
 
@@ -71,7 +71,7 @@ class Folder(Source):
     def __init__(
         self, path: str, num_images: int | None, verify: PixelCheck | None = None, exclude: Sequence[str] = ()
     ) -> None:
-        self.path = Path(path).expanduser()
+        self.path = anchored(path)
         self.wanted = checked_count(num_images)
         self.verify = verify
         self.exclude = list(exclude)

@@ -9,6 +9,7 @@ from kornia.filters import filter2d, filter2d_separable
 from torch import Tensor
 
 from srlab.errors import SrlabError
+from srlab.files import anchored
 from srlab.images.resample import extend
 
 REACH = 4.0  # a Gaussian is cut off this many standard deviations from its centre, like scipy's gaussian_filter
@@ -91,7 +92,7 @@ def read_kernel(path: Path | str) -> Tensor:
 
     SrlabError if the file is missing, of another kind, not a finite matrix with odd sides, or of a sum not above 0.
     """
-    path = Path(path)
+    path = anchored(path)
     try:
         if path.suffix == ".npy":
             kernel = np.load(path, allow_pickle=False).astype(np.float64)

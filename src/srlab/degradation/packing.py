@@ -15,7 +15,7 @@ from numpy.lib.format import open_memmap
 
 from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
-from srlab.files import read_json, replacing
+from srlab.files import read_made, replacing
 from srlab.images.decode import read_listed
 from srlab.images.files import size_problem
 from srlab.patches.pairs import FORMAT, VERSION, content_digest, num_bytes
@@ -44,7 +44,7 @@ def pack(
     with a side below `minimum_side` px, or one that is not what the manifest says.
     """
     images_dir = Path(images_dir)
-    manifest = read_json(images_dir / "manifest.json")
+    manifest = read_made(images_dir / "manifest.json")
     listed = manifest["images"]
     names = sorted({name for name, _ in index["train"]} | set(index["val"]) | set(index["test"]))
     geometry = geometry_of(manifest, names, degradation.scale, as_colour=bool(index["train"]))

@@ -149,7 +149,7 @@ def _require_test_store(set_name: str, store: PairStore, scale: int) -> None:
     if store.scale != scale:
         raise SrlabError(f"{set_name} was made for x{store.scale}, this run wants x{scale}: run `dvc repro`")
     if not store.test:
-        raise SrlabError(f"{set_name} has no test images: give the data set the role `test` and run `dvc repro`")
+        raise SrlabError(f"{set_name} has no test images: run `dvc repro`, which packs it again")
 
 
 def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device, where: str) -> np.ndarray:

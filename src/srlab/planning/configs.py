@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from srlab.errors import SrlabError
 from srlab.planning.probed import Training
 from srlab.profile import QUICK, changed, committed
-from srlab.stage import ROOT
+from srlab.start import ROOT
 
 CONF, PARAMS = ROOT / "conf", Path("params.yaml")
 

@@ -74,8 +74,7 @@ def built(node: Any, where: str) -> Any:
     except InstantiationException as error:
         cause = error.__cause__ or error
         text = next(iter(str(cause).splitlines()), type(cause).__name__)
-        known = isinstance(cause, SrlabError | FileNotFoundError)
-        raise SrlabError(str(cause) if known else f"{where}: {text}") from error
+        raise SrlabError(str(cause) if isinstance(cause, SrlabError) else f"{where}: {text}") from error
 
 
 class JoblibLauncher(Launcher):

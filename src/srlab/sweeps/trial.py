@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import torch
+from sqlalchemy import URL
 
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import measure
@@ -141,7 +142,8 @@ class _Reporting:
 def storage_of(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
     """Optuna's storage; without a URL, a sqlite file of the study's own, for which several processes can wait."""
     wait = {"connect_args": {"timeout": 60}} if url is None else {"pool_pre_ping": True}  # seconds
-    return optuna.storages.RDBStorage(url or f"sqlite:///{folder.resolve()}/study.db", engine_kwargs=wait)
+    file = URL.create("sqlite", database=str(folder.resolve() / "study.db"))
+    return optuna.storages.RDBStorage(url or file.render_as_string(), engine_kwargs=wait)
 
 
 def as_json(values: Mapping[str, Any]) -> str:

@@ -25,12 +25,15 @@ from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES
+from sqlalchemy import URL
 
 from srlab.errors import SrlabError
+from srlab.moved import renew_store
 from srlab.tracking.answers import StoreError, is_permanent, trouble
 from srlab.tracking.journal import (
     LOCAL,
     PARENT,
+    SQLITE,
     Damaged,
     Entry,
     Progress,
@@ -50,6 +53,13 @@ MAX_PARAMS, MAX_METRICS = 100, 1000  # that MLflow takes in one call
 MakeClient = Callable[[str], Any]  # tracking URI to something with the methods of MlflowClient
 
 
+def client_of(uri: str) -> MlflowClient:
+    """MLflow's client; `uri` of a sqlite file holds its path as it is, whatever signs are in it."""
+    if uri.startswith(SQLITE):
+        uri = URL.create("sqlite", database=uri.removeprefix(SQLITE)).render_as_string()
+    return MlflowClient(uri)
+
+
 class Delivery:
     """The sending of one journal; the caller holds the lock of the outbox.
 
@@ -61,9 +71,11 @@ class Delivery:
         Damaged: the journal has no header.
     """
 
-    def __init__(self, path: Path, uri: str = "", make_client: MakeClient = MlflowClient) -> None:
+    def __init__(self, path: Path, uri: str = "", make_client: MakeClient = client_of) -> None:
         self.path, self.header, self.progress = path, header(path), Progress.of(path)
         self.uri = uri or self.header["uri"]
+        if self.uri.startswith(SQLITE):
+            renew_store(Path(self.uri.removeprefix(SQLITE)), Path(self.header["artifacts"]))
         self.client: Any = make_client(self.uri)
 
     def advance(self, is_written: bool) -> None:
@@ -80,7 +92,7 @@ class Delivery:
         status, time = "KILLED", None
         for entry, offset in joined(entries(self.path, self.progress.offset), MAX_METRICS):
             if entry["kind"] == "end":  # is not noted: a sender that continues after a kill finds it again
-                status, time = entry["status"], entry["time"]
+                status, time = entry["status"], entry["time"] + self.progress.late
                 break
             self._send(entry)
             self._note(offset)
@@ -105,11 +117,17 @@ class Delivery:
             for start in range(0, len(params), MAX_PARAMS):
                 self._batch("params", params[start : start + MAX_PARAMS])
         else:
+            self.progress.late = self._lateness(run.info.end_time or 0)
             client.update_run(run.info.run_id, status="RUNNING")
             history = client.get_metric_history(run.info.run_id, LEARNING_RATE)
             self.progress.last_step = max((metric.step for metric in history), default=-1)
         _, behind_header = next(entries(self.path, 0))
         self._note(behind_header)
+
+    def _lateness(self, ended: int) -> int:
+        """As in `Progress`, given when the run was over before; 0 if it was this journal that ended it."""
+        ends = [entry["time"] for entry, _ in entries(self.path, 0) if entry["kind"] == "end"]
+        return 0 if ended in ends else max(0, ended - self.header["time"] + 1)
 
     def _experiment(self) -> str:
         name = self.header["experiment"]
@@ -182,7 +200,10 @@ class Delivery:
         """Rows of metrics and of scores, joined."""
         last = self.progress.last_step
         rows = [row for row in entry["rows"] if row["kind"] == "scores" or row["step"] > last]
-        metrics = [Metric(key, value, row["time"], row["step"]) for row in rows for key, value in row["values"].items()]
+        late = self.progress.late
+        metrics = [
+            Metric(key, value, row["time"] + late, row["step"]) for row in rows for key, value in row["values"].items()
+        ]
         if metrics:
             self._batch("metrics", metrics)
 
@@ -258,24 +279,16 @@ def _tagged(client: Any, experiment_id: str, key: str) -> Run | None:
 
 
 def hours_of(uri: str, run_id: str, metric: str) -> float | None:
-    """From the start of a run to its last value of `metric`, pauses included; None if it has none.
-
-    Raises:
-        SrlabError: the store does not answer.
-    """
-    client = MlflowClient(uri)
+    """From the start of a run to its last value of `metric`, pauses included; None if it has none; SrlabError."""
+    client = client_of(uri)
     start = _asked(uri, lambda: client.get_run(run_id).info.start_time)
     times = [one.timestamp for one in _asked(uri, lambda: client.get_metric_history(run_id, metric))]
     return (max(times) - start) / 3.6e6 if times else None
 
 
 def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
-    """The tags of a run; None if there is none of that id.
-
-    Raises:
-        SrlabError: the store does not answer.
-    """
-    run = _asked(uri, lambda: _known(MlflowClient(uri), run_id))
+    """The tags of a run; None if there is none of that id; SrlabError if MLflow fails."""
+    run = _asked(uri, lambda: _known(client_of(uri), run_id))
     return dict(run.data.tags) if run else None
 
 

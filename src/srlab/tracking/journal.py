@@ -100,6 +100,7 @@ class Progress:
         last_step: epochs up to this one were in the run before this journal.
         offset: bytes.
         failure: why nothing is sent at present, "does not answer (...)"; "" if it is.
+        late: milliseconds by which the clock was behind what the run has: of two scores MLflow shows the later one.
     """
 
     run_id: str = ""
@@ -107,6 +108,7 @@ class Progress:
     last_step: int = -1
     offset: int = 0
     failure: str = ""
+    late: int = 0
 
     @classmethod
     def of(cls, path: Path) -> "Progress":

@@ -166,9 +166,9 @@ class Outbox:
 
     def __init__(self, folder: Path, uri: str = "", make_client: MakeClient | None = None) -> None:
         from srlab.tracking.answers import is_silent, trouble
-        from srlab.tracking.delivery import Delivery, MlflowClient  # imports mlflow, which takes seconds
+        from srlab.tracking.delivery import Delivery, client_of  # imports mlflow, which takes seconds
 
-        self.folder, self.uri, self._make_client = folder, uri, make_client or MlflowClient
+        self.folder, self.uri, self._make_client = folder, uri, make_client or client_of
         self._delivery, self._is_silent, self._trouble = Delivery, is_silent, trouble
         self._pauses: dict[str, tuple[float, str]] = {}  # URI or name of a journal -> (until when, why)
 

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
+from srlab.files import anchored
 
 WRAPPER = "module."  # which nn.DataParallel puts before every key
 
@@ -86,7 +87,7 @@ def python_class(folder: str, file: str, target: str, arguments: Mapping[str, An
 
 
 def _existing(folder: str, file: str) -> Path:
-    path = Path(folder, file).expanduser()
+    path = anchored(Path(folder, file))
     if not path.is_file():
         raise SrlabError(f"{path} is missing: put it there, or correct `folder` and `file` of its line in params.yaml")
     return path
@@ -112,8 +113,8 @@ def _literal(value: Any) -> Any:
 
 def _imported(target: str, folder: str) -> Any:
     module, _, name = target.rpartition(".")
-    if str(Path(folder).resolve()) not in sys.path:
-        sys.path.append(str(Path(folder).resolve()))  # last: no file there can take the place of a package
+    if (place := str(anchored(folder).resolve())) not in sys.path:
+        sys.path.append(place)  # last: no file there can take the place of a package
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

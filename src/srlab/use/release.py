@@ -26,7 +26,7 @@ from srlab.machine import processor
 from srlab.models.base.network import Network
 from srlab.models.base.weights import load_network, read_metadata, save_network
 from srlab.planning.configs import configs
-from srlab.stage import ROOT
+from srlab.start import ROOT
 from srlab.use.pretrained import FORMAT, VERSION, build, sha256
 
 RELEASES = Path("pretrained")
