@@ -83,9 +83,10 @@ def _swap(made: Path, path: Path, old: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON with a final newline, atomically."""
+    """Write `content` as indented JSON with a final newline, atomically; bytes that are no text become escapes."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

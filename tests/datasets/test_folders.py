@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zoo import noise
 
-from srlab.datasets.folders import pictures, unique_names
+from srlab.datasets.folders import LONGEST, pictures, unique_names
 from srlab.errors import SrlabError
 
 
@@ -69,9 +69,16 @@ def test_a_folder_of_other_formats_is_refused_with_what_it_holds(tmp_path: Path)
         pictures(fill(tmp_path, "a.heic", "b.HEIC"))
 
 
+PARTS = ["a", "A", "a_a", "b", "x.y", "a.png", "\udce9", "\udcff", "y" * 250, "é\n"]
+
+
 @given(
     st.lists(
-        st.lists(st.sampled_from(["a", "A", "a_a", "b", "x.y", "a.png"]), min_size=1, max_size=3)
+        st.lists(
+            st.sampled_from(PARTS),
+            min_size=1,
+            max_size=3,
+        )
         .map("/".join)
         .flatmap(lambda stem: st.sampled_from([f"{stem}.png", f"{stem}.PNG", f"{stem}.jpg"])),
         min_size=1,
@@ -82,3 +89,4 @@ def test_a_folder_of_other_formats_is_refused_with_what_it_holds(tmp_path: Path)
 def test_names_are_unique_even_where_case_does_not_count(relatives: list[str]) -> None:
     names = unique_names([PurePosixPath(relative) for relative in relatives])
     assert len({name.casefold() for name in names}) == len(relatives)
+    assert all(name.isprintable() and len(name.encode()) <= LONGEST for name in names)

@@ -104,5 +104,4 @@ class Candidates:
         return np.nan_to_num(self.column(column)[self._is_shown(column)].astype(np.float64))
 
     def _tie(self, name: str) -> int:
-        key = f"{self.seed}:{name}".encode("utf-8", "surrogatepass")  # a file's name may hold bytes that are no text
-        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+        return int.from_bytes(hashlib.blake2b(f"{self.seed}:{name}".encode(), digest_size=8).digest(), "big")

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from srlab.errors import SrlabError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")
+LONGEST = 120  # bytes of a name: it becomes a part of longer ones, and file systems take 255
 
 
 def pictures(folder: Path) -> list[tuple[str, Path]]:
@@ -72,18 +73,39 @@ def is_picture(relative: PurePosixPath) -> bool:
 def unique_names(relatives: Sequence[PurePosixPath]) -> list[str]:
     """A name per file: its stem where that is unique, else its path ("a/x.png": "a_x"), else with a suffix or hash.
 
-    Case is ignored in the comparison, since two names must be two files on every file system.
+    `usable` each. Case is ignored in the comparison, since two names must be two files on every file system.
     """
     spellings: tuple[Callable[[PurePosixPath], str], ...] = (
         lambda path: path.stem,
         lambda path: "_".join(path.with_suffix("").parts),
         lambda path: "_".join(path.parts).replace(".", "_"),
-        lambda path: f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}",
+        lambda path: f"{path.stem}_{hashlib.sha256(os.fsencode(str(path))).hexdigest()[:12]}",
     )
     names: dict[PurePosixPath, str] = {}
     for spell in spellings:
         pending = [path for path in relatives if path not in names]
-        counts = Counter(spell(path).casefold() for path in pending)
+        spelled = {path: usable(spell(path)) for path in pending}
+        counts = Counter(name.casefold() for name in spelled.values())
         taken = {name.casefold() for name in names.values()}
-        names |= {p: spell(p) for p in pending if counts[spell(p).casefold()] == 1 and spell(p).casefold() not in taken}
+        names |= {
+            path: name
+            for path, name in spelled.items()
+            if counts[name.casefold()] == 1 and name.casefold() not in taken
+        }
     return [names[path] for path in relatives]
+
+
+def usable(name: str) -> str:
+    """A name that texts, file names and MLflow can hold: `escaped`, and cut with a hash at its end if it is long."""
+    data = escaped(name).encode()
+    if len(data) <= LONGEST:
+        return data.decode()
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
+    return f"{data[: LONGEST - 13].decode(errors='ignore')}_{digest}"
+
+
+def escaped(name: str) -> str:
+    """A name with the bytes of what cannot be printed, and of what is no UTF-8, as %E9."""
+    return "".join(
+        sign if sign.isprintable() else "".join(f"%{byte:02X}" for byte in os.fsencode(sign)) for sign in name
+    )

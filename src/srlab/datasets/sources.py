@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from srlab.datasets.folders import SUFFIXES, pictures, unique_names
+from srlab.datasets.folders import SUFFIXES, escaped, pictures, unique_names, usable
 from srlab.datasets.leaks import LeakCheck
 from srlab.datasets.verification import Picture, PixelCheck, look
 from srlab.errors import SrlabError
@@ -75,7 +75,7 @@ class Folder(Source):
         self.wanted = checked_count(num_images)
         self.verify = verify
         self.exclude = list(exclude)
-        self.set_name = self.path.resolve().name
+        self.set_name = escaped(self.path.resolve().name)
 
     def __str__(self) -> str:
         without = f" without {', '.join(self.exclude)}" if self.exclude else ""
@@ -107,7 +107,8 @@ def fetch_images(source: Source, out_dir: Path, minimum_side: int, leaks: LeakCh
     below `minimum_side` px or is refused by `leaks`, and nothing is written. manifest.json: {"source", "wanted",
     "got", "images": {name: {"file", "width", "height", "channels", "sha256" of the pixels}}}. Where it applies also
     "verified" (`PixelCheck.record`) and "leaks" (`LeakCheck.check`); of an RGB picture with equal channels "as_grey",
-    the digest of one of them; of a picture whose colours were converted to sRGB "converted_from", their profile.
+    the digest of one of them; of a picture whose colours were converted to sRGB "converted_from", their profile; of a
+    file whose name cannot be used "original", its name, escaped.
     """
     files = source.files()
     if source.wanted and len(files) < source.wanted:
@@ -156,6 +157,8 @@ def _entry(picture: Picture) -> dict[str, Any]:
     }
     if picture.channels == 3 and picture.other:
         entry["as_grey"] = picture.other
+    if usable(picture.path.stem) != picture.path.stem:
+        entry["original"] = escaped(picture.path.name)
     if picture.profile:
         entry["converted_from"] = picture.profile
     return entry
