@@ -51,7 +51,8 @@ def _place(path: Path) -> Iterator[Path]:
 
 def _locked(folder: Path) -> int | None:
     """A descriptor of `folder`, made if need be, with a lock on it that ends with the process; None if it is taken."""
-    folder.mkdir(exist_ok=True)
+    with suppress(FileExistsError):  # `exist_ok` would raise it where another process removes the folder meanwhile
+        folder.mkdir()
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:  # removed in between
