@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from zoo import noise
 
 from srlab import start
 
@@ -48,8 +49,25 @@ def test_code_of_another_folder_is_refused_where_that_cannot_be_helped(project: 
     assert ended.returncode == 1
 
 
-def test_a_name_without_a_sign_in_the_terminals_encoding_is_printed() -> None:
-    code = "from srlab.start import begin, Path; begin(Path()); print('caf\\u00e9 \\udce9')"
+ASCII = """
+from pathlib import Path
+from srlab import show
+from srlab.datasets.sources import Folder, fetch_images
+from srlab.files import read_json
+fetch_images(Folder("pictures", 5), Path("out"), 16)
+show.main()
+print(*read_json(Path("out/manifest.json"))["images"], Path("\\udce9"))
+"""
+
+
+def test_an_ascii_login_fetches_shows_and_prints_any_name(tmp_path: Path) -> None:
+    """No locale of Python's own choice: it makes UTF-8 of the plain C."""
+    (tmp_path / "pictures").mkdir()
+    noise(0, 20, 20).save(tmp_path / "pictures/café.png")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/summary.md").write_text("| Method | PSNR |\n| --- | --- |\n| É | – |\n", encoding="utf-8")
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(start.ROOT / "src")}
-    ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
-    assert ended.stdout == b"caf\\xe9 \\udce9\n"
+    command = [sys.executable, "-c", ASCII]
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("caf%C3%A9 \\udce9\n")
+    assert "\\xc9" in ended.stdout

@@ -79,6 +79,11 @@ def test_a_cluster_that_does_not_run_is_named(tmp_path: Path) -> None:
         RayLauncher(1, "127.0.0.1:1", 1, 0).open(tmp_path)
 
 
+def test_a_folder_in_which_slurm_would_write_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match=r"cannot lie in .*100%j: set hydra\.launcher\.folder"):
+        SubmititLauncher(1, "local", str(tmp_path / "100%j"), {}).open(tmp_path)
+
+
 def test_slurm_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))  # no srun in it

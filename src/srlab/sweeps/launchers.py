@@ -251,6 +251,8 @@ class SubmititLauncher(Launcher):
             import submitit
         except ImportError as error:
             raise SrlabError(_missing("submitit", "sweep")) from error
+        if "%" in (place := str(Path(self.folder).absolute())):  # submitit and SLURM write numbers in its place
+            raise SrlabError(f"jobs of SLURM cannot lie in {place}: set hydra.launcher.folder to one without %")
         try:
             self._executor = submitit.AutoExecutor(self.folder, cluster=self.cluster)
             self._executor.update_parameters(**self.parameters)
