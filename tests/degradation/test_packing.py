@@ -50,6 +50,32 @@ def test_every_image_that_is_too_small_is_named(tmp_path: Path) -> None:
     assert "is 32x40 px; the smallest usable side is 36" in lines[0]  # 33x41 cut to multiples of 4
 
 
+LOW = np.random.default_rng(0).integers(0, 256, (16, 40, 3), dtype=np.uint8)
+FLAT = np.full((40, 40, 3), 7, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        ({"a": LOW, "b": LOW[::-1]}, "{}.png is 40x16 px at x4; the smallest side that can be scored is 19: remove it"),
+        ({"a": FLAT, "b": FLAT + 1}, "{} is of one colour, which every method returns as it is: remove it"),
+    ],
+    ids=["small", "flat"],
+)
+def test_images_that_cannot_be_scored_are_named_all_at_once(
+    tmp_path: Path, images: dict[str, np.ndarray], said: str
+) -> None:
+    """Both may be learned from."""
+    source = images_folder(tmp_path, images | {"c": originals()["square"]})
+    manifest = read_json(source / "manifest.json")
+    with pytest.raises(SrlabError) as caught:
+        pack(source, build_index(manifest, "test", 0, 1, seed=0), Bicubic(4), tmp_path / "pairs", 16)
+    lines = str(caught.value).splitlines()
+    assert [line.endswith(said.format(name)) for line, name in zip(lines, "ab", strict=True)] == [True, True]
+    assert not (tmp_path / "pairs").exists()
+    pack(source, build_index(manifest, "train", 0, 1, seed=0), Bicubic(4), tmp_path / "pairs", 16)
+
+
 @pytest.mark.parametrize("limit", [0, math.inf], ids=["processes", "threads"])
 def test_an_image_that_is_not_the_manifests_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float

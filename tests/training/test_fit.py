@@ -1,5 +1,6 @@
 """What a training gives back, and when it ends: also if it is killed in an awkward moment."""
 
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -36,9 +37,9 @@ def run(module: Any, data: Any, work: Path, watcher: Recorder | None = None, pat
 class Killer(Recorder):
     """Fails at one event of an epoch: when its row is told, which no checkpoint holds yet, or amid its validation."""
 
-    def __init__(self, event: str, epoch: int) -> None:
+    def __init__(self, event: str, epoch: int, error: type[BaseException] = ConnectionError) -> None:
         super().__init__()
-        self.killing = (event, epoch)
+        self.killing, self.error = (event, epoch), error
 
     def metrics(self, row: dict[str, float], step: int) -> None:
         super().metrics(row, step)
@@ -50,7 +51,7 @@ class Killer(Recorder):
 
     def _note(self, event: str, step: int) -> None:
         if (event, step) == self.killing:
-            raise ConnectionError("killed")
+            raise self.error("killed")
 
 
 @pytest.mark.parametrize(("event", "epoch", "lr"), [("row", 2, 1e-2), ("row", EPOCHS - 1, 0.3), ("image", 1, 1e-2)])
@@ -65,6 +66,17 @@ def test_a_resumed_training_equals_the_uninterrupted_one(
     assert 0 < len(seen.rows) < EPOCHS  # it did not start from scratch
     if lr == 0.3:  # so high that the best weights are those of an epoch before the kill
         assert resumed.best_epoch < epoch
+
+
+def test_ctrl_c_is_what_ends_a_training_and_a_second_one_is_heard(
+    data: Callable[..., PairData], tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(module(), data(), tmp_path, Killer("row", 1, KeyboardInterrupt))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    seen = Recorder()
+    run(module(), data(), tmp_path, seen)
+    assert len(seen.rows) < EPOCHS
 
 
 @pytest.mark.parametrize(("lr", "patience", "epochs"), [(STILL, 2, [0, 1, 2]), (1e-2, EPOCHS, [0, 1, 2, 3, 4])])

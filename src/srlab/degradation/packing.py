@@ -22,6 +22,7 @@ from srlab.patches.pairs import FORMAT, VERSION, content_digest, num_bytes
 from srlab.progress import track
 
 SPLITS = ("train", "val", "test")
+SSIM_WINDOW = 11  # px within a border of `scale` px: smaller images cannot be scored
 Geometry = dict[str, dict[str, Any]]  # {name: {"channels", "hr": [offset, H, W], "lr": [offset, h, w]}}
 # HR bytes from which processes pay: two take some seconds to start, threads (decoders hold Python's lock) lose as much
 # on 500 MPix (measured with bicubic x4 on two cores).
@@ -41,7 +42,8 @@ def pack(
     `images_dir` is what `fetch_images` wrote. An index with training images makes a training store: all its images get
     3 channels, so that batches are uniform; a test store keeps grey images grey. The files appear together or not at
     all, and are the same whatever the number of `workers` (None: one per core). SrlabError names every image
-    with a side below `minimum_side` px, or one that is not what the manifest says.
+    with a side below `minimum_side` px, one that is not what the manifest says, and of those that are to be scored
+    every one that is too small for it, or flat.
     """
     images_dir = Path(images_dir)
     manifest = read_made(images_dir / "manifest.json")
@@ -51,6 +53,13 @@ def pack(
     problems = [
         size_problem(images_dir / listed[name]["file"], width, height, max(minimum_side, 1))
         for name, (_, height, width) in ((name, entry["hr"]) for name, entry in geometry.items())
+    ]
+    least = SSIM_WINDOW + 2 * degradation.scale
+    problems += [
+        f"{images_dir / listed[name]['file']} is {width}x{height} px at x{degradation.scale}; the smallest side that "
+        f"can be scored is {least}: remove it"
+        for name, (_, height, width) in ((name, geometry[name]["hr"]) for name in [*index["val"], *index["test"]])
+        if minimum_side <= min(width, height) < least
     ]
     if any(problems):
         raise SrlabError("\n".join(filter(None, problems)))
@@ -88,7 +97,12 @@ def write_pairs(
         with parallel_config(**pool):
             done: Any = Parallel(n_jobs=workers or -1, return_as="generator")(jobs)
             with closing(done):  # on an error or Ctrl-C the workers stop, since the store is removed
-                images = dict(zip(geometry, track(done, f"packing x{degradation.scale}", len(geometry)), strict=True))
+                packed = dict(zip(geometry, track(done, f"packing x{degradation.scale}", len(geometry)), strict=True))
+        flat = [name for name in [*facts["val"], *facts["test"]] if packed[name][1]]
+        if flat:
+            lines = (f"{name} is of one colour, which every method returns as it is: remove it" for name in flat)
+            raise SrlabError("\n".join(lines))
+        images = {name: entry for name, (entry, _) in packed.items()}
         content = {"scale": degradation.scale, "degradation": str(degradation), **facts, "images": images}
         header = {"format": FORMAT, "version": VERSION, "digest": content_digest(content)}
         (folder / "index.json").write_text(json.dumps({**header, **content}) + "\n", encoding="utf-8")
@@ -117,10 +131,13 @@ def _pack_one(
     degradation: Bicubic | Imaging,
     name: str,
     entry: dict[str, Any],
-) -> dict[str, Any]:
-    """Write one image's HR and LR to their places, which begin at byte `starts` of a file; its line of index.json."""
+) -> tuple[dict[str, Any], bool]:
+    """Write one image's HR and LR to their places, which begin at byte `starts` of a file.
+
+    Its line of index.json, and whether its HR is flat.
+    """
     _keep_freed_memory()
-    drawn, digests = degradation.draw(name), {}
+    drawn, digests, flat = degradation.draw(name), {}, False
     for key, pixels in zip(("hr", "lr"), drawn(load(*source)), strict=True):
         stored = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], entry["channels"])))
         if stored.shape != (*entry[key][1:], entry["channels"]):
@@ -129,8 +146,14 @@ def _pack_one(
         with (folder / f"{key}.npy").open("r+b") as file:
             file.seek(starts[key] + entry[key][0])
             file.write(stored.data)
+        flat = flat or (key == "hr" and is_flat(stored))
         digests[key] = hashlib.sha256(stored.data).hexdigest()
-    return {**entry, "sha256": digests, "drawn": dict(drawn.parameters)}
+    return {**entry, "sha256": digests, "drawn": dict(drawn.parameters)}, flat
+
+
+def is_flat(image: np.ndarray) -> bool:
+    """Whether uint8 (H, W, C) is of one colour: its PSNR is infinite, or decides alone which epoch is the best."""
+    return bool((image == image[0, 0]).all())
 
 
 @cache

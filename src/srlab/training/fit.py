@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,6 +102,11 @@ def fit(
 def _train(trainer: pl.Trainer, label: str, *args: Any, **kwargs: Any) -> None:
     try:
         trainer.fit(*args, **kwargs)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning ends in silence, and lets no further one through
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise end.__context__ from None
+        raise
     except (MemoryError, RuntimeError, ValueError) as error:
         if "SyncBatchNorm layers only work" in str(error):
             cure = "set trainer.lightning.sync_batchnorm=false"
