@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srlab.files import read_json, replacing, write_json
+from srlab.datasets.sources import Folder
+from srlab.errors import SrlabError
+from srlab.files import anchored, read_json, read_made, replacing, write_json
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 contents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
@@ -133,3 +135,24 @@ def test_json_survives(tmp_path_factory: pytest.TempPathFactory, content: object
 def test_json_is_for_people_and_git_too(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "Café"})
     assert (tmp_path / "a.json").read_text() == '{\n  "name": "Café"\n}\n'
+
+
+def test_a_relative_path_that_is_not_here_lies_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc exp run --temp` runs in a copy of what Git knows, which has neither photos nor weights."""
+    for name in ("project/photos", "project/kernels", "copy/kernels"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    assert anchored("photos") == Path("photos")  # by hand nobody says where the project is
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    assert Folder("photos", None).path == tmp_path / "project/photos"
+    assert anchored("kernels") == Path("kernels")
+    assert anchored("~") == Path.home()
+    assert anchored(tmp_path) == tmp_path
+
+
+def test_what_a_stage_makes_is_missed_or_damaged_in_one_line_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match=r"index\.json is missing: run `dvc repro`"):
+        read_made(tmp_path / "index.json")
+    (tmp_path / "index.json").write_text('{"half')
+    with pytest.raises(SrlabError, match=r"index\.json is damaged \(.*\): remove it and run `dvc repro`"):
+        read_made(tmp_path / "index.json")

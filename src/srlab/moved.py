@@ -30,15 +30,18 @@ def renew_store(database: Path, artifacts: Path) -> None:
     if database.parent != artifacts.parent or not database.exists() or not artifacts.is_dir():
         return
     with closing(sqlite3.connect(database, timeout=60)) as store, store:
-        places = store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        is_made = store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone()
+        places = store.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall() if is_made else []
         for (old,) in places:
             path, new = Path(unquote(urlsplit(str(old)).path)), artifacts.as_uri()
             if path.name != artifacts.name or old == new:
                 continue
             for table, column in _texts(store):
-                where = f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) WHERE "{column}" = ? OR '
-                begins = (f'substr("{column}", 1, ?) = ?', (len(old) + 1, f"{old}/"))
-                store.execute(where + begins[0], (new, len(old) + 1, old, *begins[1]))
+                store.execute(
+                    f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) '
+                    f'WHERE "{column}" = ? OR substr("{column}", 1, ?) = ?',
+                    (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
+                )
 
 
 def _texts(store: sqlite3.Connection) -> list[tuple[str, str]]:
