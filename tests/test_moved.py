@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from srlab.moved import renew_scripts, renew_store
@@ -28,14 +29,18 @@ def told(project: Path, run_id: str = "") -> None:
     send(project / "mlflow-outbox")
 
 
-def test_a_copy_under_any_name_keeps_its_runs_and_leaves_the_original_alone(tmp_path: Path) -> None:
+def test_a_copy_under_any_name_keeps_its_runs_and_leaves_the_original_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original, copy = tmp_path / "srlab", tmp_path / SIGNS / "srlab"
     original.mkdir()
     told(original)
     run_id = next((original / "mlartifacts").iterdir()).name
     shutil.copytree(original, copy)
     _artifact_repos_cache.clear()  # another process would have none
+    monkeypatch.chdir(copy)  # as the sender does
     told(copy, run_id)
+    assert {path.name for path in tmp_path.iterdir()} == {"srlab", SIGNS}
     assert not (original / "mlartifacts" / run_id / "artifacts/again").exists()
     assert (copy / "mlartifacts" / run_id / "artifacts/again/weights.txt").exists()
     client = client_of(uri_of(copy))

@@ -6,6 +6,7 @@ the tag srlab.key). So what a kill, or a lost answer, leaves in doubt is sent ag
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -54,9 +55,12 @@ MakeClient = Callable[[str], Any]  # tracking URI to something with the methods 
 
 
 def client_of(uri: str) -> MlflowClient:
-    """MLflow's client; `uri` of a sqlite file holds its path as it is, whatever signs are in it."""
-    if uri.startswith(SQLITE):
-        uri = URL.create("sqlite", database=uri.removeprefix(SQLITE)).render_as_string()
+    """MLflow's client; `uri` of a sqlite file holds its path as it is, and SQLAlchemy reads % and ? otherwise.
+
+    Seen from the project no sign of its own path is left: MLflow makes the folder of what it takes for a path.
+    """
+    if uri.startswith(SQLITE) and re.search("[%?]", uri):
+        uri = URL.create("sqlite", database=os.path.relpath(uri.removeprefix(SQLITE))).render_as_string()
     return MlflowClient(uri)
 
 
@@ -64,11 +68,8 @@ class Delivery:
     """The sending of one journal; the caller holds the lock of the outbox.
 
     Args:
-        path: the journal.
+        path: the journal; Damaged if it has no header.
         uri: tracking URI; "" for the one in the journal.
-
-    Raises:
-        Damaged: the journal has no header.
     """
 
     def __init__(self, path: Path, uri: str = "", make_client: MakeClient = client_of) -> None:

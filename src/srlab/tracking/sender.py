@@ -239,7 +239,8 @@ def _process(outbox: Path) -> "subprocess.Popen[bytes]":
     """A process of its own session, which no Ctrl-C and no closed terminal reaches, and which keeps no pipe open."""
     command = [sys.executable, "-P", "-m", "srlab.tracking.sender", str(outbox)]
     with (outbox / LOG).open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        return subprocess.Popen(command, cwd=outbox.parent, start_new_session=True, **quiet)
 
 
 if __name__ == "__main__":
