@@ -70,6 +70,15 @@ def test_forward_enlarges_odd_sizes(name: str, scale: int) -> None:
 
 
 @every_network
+def test_a_loss_that_changes_from_epoch_to_epoch_is_named(name: str) -> None:
+    """A GPU that replays a step makes the first epoch's again."""
+    net = network(name)
+    lr, hr = picture(net.channels), torch.rand(2, net.channels, 18, 14)
+    first, late = (net.training_loss(lr, hr, epoch) for epoch in (0, 1000))
+    assert net.loss_changes is not bool(first == late)
+
+
+@every_network
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 999), factor=st.sampled_from([1.0, 100.0]), channels=st.sampled_from([1, 3]))
 def test_upscale_keeps_channels_and_stays_in_the_unit_range(name: str, seed: int, factor: float, channels: int) -> None:

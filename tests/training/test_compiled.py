@@ -24,7 +24,7 @@ from srlab.training.speed import Speed
 def test_what_compiled_graphs_and_synchronized_statistics_do_not_allow_is_refused() -> None:
     module = regression(recipe=Recipe(warmup=0, clip_norm=0.0, accumulate=2, ema=0.0))
     with pytest.raises(SrlabError, match=r"recipes\.\*\.accumulate 2 does not allow: set it to 1, or"):
-        Speed(channels_last=False, compile="max-autotune", tf32=False).apply(module)
+        Speed(channels_last=False, compile="max-autotune", tf32=False, capture=False).apply(module)
     module = gan(r1=1.0)
     module.discriminator = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.discriminator)
     with pytest.raises(SrlabError, match=r"set trainer\.lightning\.sync_batchnorm=false, or gans\.\*\.r1 to 0"):
@@ -43,7 +43,7 @@ def test_the_penalty_works_with_a_compiled_discriminator(
         made.r1 = 1.0
         return made
 
-    compiled = Speed(channels_last=False, compile="default", tf32=False)
+    compiled = Speed(channels_last=False, compile="default", tf32=False, capture=False)
     alike(*(trained(module, data(), tmp_path / str(n), s, 1) for n, s in enumerate((PLAIN, compiled))))
 
 

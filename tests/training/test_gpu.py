@@ -1,15 +1,18 @@
 """What only a GPU shows: `pytest -m gpu`, about a minute on a card."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from kinds import MortalData, fail, smooth_gan
-from profiles import PROFILES
+from kinds import Colours, MortalData, fail, regression, smooth_gan
+from profiles import PROFILES, TEXTS
 from test_speed import srresnet
 from tiny import Recorder, fitted, smooth
+from torch.optim import Adam
+from torch.optim.lr_scheduler import StepLR
 
 from srlab.evaluation.cost import measure
 from srlab.evaluation.metrics.psnr import psnr
@@ -18,6 +21,8 @@ from srlab.patches.datamodule import PairData
 from srlab.planning.configs import configs, training_of
 from srlab.planning.probe import probe
 from srlab.training.fit import Fitted
+from srlab.training.recipe import Recipe
+from srlab.training.speed import Speed
 
 KIND = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(KIND == "cuda" and not torch.cuda.is_available(), reason="no GPU")]
@@ -29,12 +34,18 @@ def name_of_device() -> str:
     return torch.cuda.get_device_name()
 
 
+@pytest.mark.parametrize("capture", ["false", "true"])
 @pytest.mark.parametrize("compile", ["null", "default"])
 @pytest.mark.parametrize("name", [*SMOKE["models"], *SMOKE["gans"]])
-def test_every_network_trains_ten_steps(name: str, compile: str, tmp_path: Path) -> None:
+def test_every_network_trains_ten_steps(
+    name: str, compile: str, capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As `trainer=gpu` has it: bf16, TF32, fused Adam, kernels chosen by measuring."""
-    cfg = configs("smoke", [name], ["trainer=gpu", f"trainer.speed.compile={compile}"])[1][name]
-    probed = probe(training_of(cfg, 10), tmp_path)
+    speed = [f"trainer.speed.compile={compile}", f"trainer.speed.capture={capture}"]
+    (tmp_path / "params.yaml").write_text(TEXTS["smoke"])
+    monkeypatch.chdir(tmp_path)  # a machine with a GPU may have no Git, which knows the profiles
+    cfg = configs(None, [name], ["trainer=gpu", *speed])[1][name]
+    probed = probe(training_of(cfg, 10), tmp_path / "work")
     assert (probed.device, probed.precision) == (name_of_device(), "bf16-mixed")
     assert probed.num_steps >= 10
     assert probed.peak_bytes is not None
@@ -76,6 +87,24 @@ def test_a_training_that_was_interrupted_ends_like_another(
     with pytest.raises(ConnectionError):
         run(tmp_path / "interrupted", life=5)
     alike(run(tmp_path / "interrupted"), run(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("make", [partial(regression, partial(Colours, 2)), smooth_gan], ids=["regression", "gan"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_replayed_steps_are_the_steps(
+    make: Callable[..., Any], precision: str, data: Callable[..., PairData], tmp_path: Path
+) -> None:
+    """With a schedule, warm-up, clipping, micro-batches, an average, and a short batch at the end of an epoch."""
+    results, modules = [], []
+    for capture in (False, True):
+        module = make(recipe=Recipe(warmup=8, clip_norm=0.5, accumulate=2, ema=0.75))
+        module.schedule, module.make_optimizer = partial(StepLR, step_size=1, gamma=0.5), partial(Adam, fused=True)
+        Speed(channels_last=True, compile=None, tf32=False, capture=capture).apply(module)
+        loaded, work = data(batch_size=6, patches_per_epoch=100, chunk=8), tmp_path / str(capture)
+        results.append(fitted(module, loaded, work, Recorder(), 3, accelerator=KIND, precision=precision))
+        modules.append(module)
+    assert [bool(module._graphed and module._graphed.replay) for module in modules] == [False, True]
+    alike(*results)
 
 
 class Costed(SRResNet):

@@ -1,7 +1,7 @@
 """How much a device is asked to do beside the training itself: little, and without looking at the answer."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -49,18 +49,12 @@ class GPU:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = self.free = 0.0  # when the CPU is, and until when the GPU has something to do
         self.slept = 0
-        self.hooks: list[Any] = []
-        self.device = SimpleNamespace(type="cuda")
-        self.optimizer = SimpleNamespace(register_step_post_hook=self.register)
+        self.module: Any = SimpleNamespace(device=SimpleNamespace(type="cuda"), after_step=None)
         monkeypatch.setattr(history, "time", SimpleNamespace(perf_counter=lambda: self.now))
         monkeypatch.setattr(history, "LONGEST_SLEEP", 100.0)
         monkeypatch.setattr(history, "_mark", lambda device: max(self.now, self.free))
         monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
         monkeypatch.setattr(torch.cuda, "_sleep", self.sleep)
-
-    def register(self, hook: Any) -> Any:
-        self.hooks.append(hook)
-        return SimpleNamespace(remove=lambda: self.hooks.remove(hook))
 
     def sleep(self, cycles: int) -> None:
         self.slept += 1
@@ -69,16 +63,15 @@ class GPU:
     def step(self) -> None:
         self.now += 5
         self.free = self.free + 2 if self.free > self.now else self.now  # what was queued, or ends with the last launch
-        for hook in self.hooks:
-            hook(None, (), {})
+        if self.module.after_step:
+            self.module.after_step()
 
 
 def test_the_share_that_a_gpu_is_busy_is_that_of_a_step_found_queued(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work for 2 s of the 5 s that a step takes; one step of an epoch is delayed."""
     waiting, gpu = Waiting(), GPU(monkeypatch)
     batch = [(torch.zeros(4, 1, 8, 8), torch.zeros(4, 1, 16, 16))] * 2
-    module: Any = SimpleNamespace(device=gpu.device)
-    trainer: Any = SimpleNamespace(world_size=1, num_training_batches=40, optimizers=[gpu.optimizer])
+    module, trainer = gpu.module, cast(Any, SimpleNamespace(world_size=1, num_training_batches=40))
     waiting.on_train_epoch_start(trainer, module)
     for number in range(40):
         waiting.on_train_batch_start(trainer, module, batch, number)
@@ -87,4 +80,4 @@ def test_the_share_that_a_gpu_is_busy_is_that_of_a_step_found_queued(monkeypatch
         waiting.on_train_batch_end(trainer, module, None, batch, number)
     waiting.on_validation_start(trainer, module)
     assert waiting.figures["speed/busy_share"] == pytest.approx(2 / 5, rel=0.05)  # the delay is a part of the mean step
-    assert (gpu.slept, gpu.hooks) == (1, [])
+    assert (gpu.slept, module.after_step) == (1, None)

@@ -39,7 +39,8 @@ def test_the_rate_grows_linearly_and_is_then_the_schedule_s(warmup: int, lr: flo
     optimizer = torch.optim.SGD([parameter], lr=lr)
     places = []
     for step in range(warmup + 3):
-        recipe(warmup=warmup).step(optimizer, step)
+        with recipe(warmup=warmup).warming_up([optimizer], step):
+            optimizer.step()
         places.append(-parameter.item())
         assert optimizer.param_groups[0]["lr"] == lr  # a schedule would find its own number
     factors = np.minimum(np.arange(1, warmup + 4) / max(warmup, 1), 1)
@@ -50,7 +51,8 @@ def test_the_rate_grows_linearly_and_is_then_the_schedule_s(warmup: int, lr: flo
 def test_every_group_keeps_its_share_of_the_rate() -> None:
     slow, fast = weight(), weight()
     optimizer = torch.optim.SGD([{"params": [slow], "lr": 0.1}, {"params": [fast]}], lr=1.0)
-    recipe(warmup=4).step(optimizer, 0)
+    with recipe(warmup=4).warming_up([optimizer], 0):
+        optimizer.step()
     assert (slow.item(), fast.item()) == (-0.1 / 4, -1.0 / 4)
 
 
@@ -62,7 +64,7 @@ def test_the_norm_over_all_tensors_of_an_optimizer_is_cut(clip_norm: float, fact
     """Gradients (3, 4, 12) have norm 13; SGD with rate 1 moves by them."""
     first, second = (nn.Parameter(torch.zeros(n, dtype=torch.float64)) for n in (2, 1))
     first.grad, second.grad = torch.tensor([3.0, 4.0]).double(), torch.tensor([12.0]).double()
-    recipe(clip_norm=clip_norm).step(torch.optim.SGD([{"params": [first]}, {"params": [second]}], lr=1.0), 0)
+    recipe(clip_norm=clip_norm).step(torch.optim.SGD([{"params": [first]}, {"params": [second]}], lr=1.0))
     # torch adds 1e-6 to the norm before it divides by it
     assert [*first.tolist(), *second.tolist()] == pytest.approx([-3 * factor, -4 * factor, -12 * factor], rel=1e-6)
 

@@ -37,7 +37,7 @@ def trained(make: Callable[[], Any], data: PairData, work: Path, speed: Speed, e
     return fitted(module, data, work, Recorder(), epochs)
 
 
-PLAIN = Speed(channels_last=False, compile=None, tf32=False)
+PLAIN = Speed(channels_last=False, compile=None, tf32=False, capture=False)
 has_time = os.environ.get("SRLAB_COMPILE") and shutil.which("g++")
 slowly = pytest.mark.skipif(not has_time, reason="takes g++ and half a minute: SRLAB_COMPILE=1")
 
@@ -54,7 +54,7 @@ def alike(one: Fitted, other: Fitted) -> None:
 def test_pixel_by_pixel_memory_gives_the_same_results(
     make: Callable[[], Any], data: Callable[..., PairData], tmp_path: Path
 ) -> None:
-    last = Speed(channels_last=True, compile=None, tf32=False)
+    last = Speed(channels_last=True, compile=None, tf32=False, capture=False)
     results = [trained(make, data(), tmp_path / str(number), s) for number, s in enumerate((PLAIN, last))]
     alike(*results)
     for tensor in results[1].network.parameters():
@@ -69,7 +69,7 @@ def test_compiled_networks_learn_the_same(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, mode: compile_module(module, backend=backend))
-    compiled = Speed(channels_last=False, compile="default", tf32=False)
+    compiled = Speed(channels_last=False, compile="default", tf32=False, capture=False)
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     results = [trained(regression, data(), tmp_path / str(n), s, 1) for n, s in enumerate((PLAIN, compiled))]
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before  # it was compiled indeed
@@ -79,11 +79,11 @@ def test_compiled_networks_learn_the_same(
 def test_every_network_of_a_module_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, mode: told.append((type(module).__name__, mode)))
-    Speed(channels_last=False, compile="reduce-overhead", tf32=False).apply(gan())
+    Speed(channels_last=False, compile="reduce-overhead", tf32=False, capture=False).apply(gan())
     assert told[:2] == [("SRResNet", "reduce-overhead"), ("Discriminator", "reduce-overhead")]
 
 
 def test_rounded_products_are_switched_for_matrices_and_convolutions() -> None:
     for tf32 in (True, False):
-        Speed(channels_last=False, compile=None, tf32=tf32).apply(regression())
+        Speed(channels_last=False, compile=None, tf32=tf32, capture=False).apply(regression())
         assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is tf32

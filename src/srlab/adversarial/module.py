@@ -10,7 +10,8 @@ from srlab.adversarial.losses import adversarial_loss, discriminator_loss, r1_pe
 from srlab.errors import SrlabError
 from srlab.models.base.network import Network, full_precision
 from srlab.training.finite import require_finite
-from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, without_cast_cache
+from srlab.training.graphed import Scores
+from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
 from srlab.training.schedules import Schedule
 from srlab.training.trainable import Trainable
 from srlab.training.validation import validation_scores
@@ -85,12 +86,6 @@ class Adversarial(Trainable):
     def trained(self) -> Network:
         return self.generator
 
-    def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
-        """One step of the discriminator, then one of the generator, on each batch of the chunk."""
-        with without_cast_cache(self.device):
-            for lr, hr in chunk:
-                self._step(lr, hr)
-
     def on_train_start(self) -> None:
         """SrlabError if the penalty needs gradients of gradients that torch does not have."""
         if self.r1 and any(isinstance(part, nn.SyncBatchNorm) for part in self.discriminator.modules()):
@@ -98,6 +93,7 @@ class Adversarial(Trainable):
                 f"gans.*.r1 {self.r1} does not work with synchronized batch normalisation in the discriminator: set "
                 "trainer.lightning.sync_batchnorm=false, or gans.*.r1 to 0 in params.yaml"
             )
+        super().on_train_start()
 
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
         lr, hr = batch
@@ -130,15 +126,16 @@ class Adversarial(Trainable):
         optimizers = [self.make_optimizer(network.parameters(), lr=lr) for network, lr in rates]
         return optimizers, [self.schedule(optimizer) for optimizer in optimizers]
 
-    def _step(self, lr: Tensor, hr: Tensor) -> None:
+    def learn(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
+        """One step of the discriminator, then one of the generator."""
         # The generator's graph of the whole batch is kept: `accumulate` saves the memory of all others.
-        sr = self.generator(lr)
-        optimizer_g, optimizer_d = self.optimizers(use_pl_optimizer=False)  # pyright: ignore[reportGeneralTypeIssues]
-        seen = self._step_discriminator(optimizer_d, lr, sr.detach(), hr)
+        sr = self.generator(batch_lr)
+        optimizer_g, optimizer_d = self.all_optimizers()
+        seen = self._step_discriminator(optimizer_d, batch_lr, sr.detach(), batch_hr)
         self.discriminator.requires_grad_(False)
-        self._step_generator(optimizer_g, lr, sr, hr, seen)
+        scores = self._step_generator(optimizer_g, batch_lr, sr, batch_hr, seen)
         self.discriminator.requires_grad_(True)
-        self.finish_step()
+        return scores
 
     def _step_discriminator(
         self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor
@@ -157,14 +154,15 @@ class Adversarial(Trainable):
             self.manual_backward(loss * (len(one_sr) / len(sr)))
             certain = {"train/d_real": real.sigmoid().mean(), "train/d_fake": fake.sigmoid().mean()}
             seen.append({"train/discriminator": loss.detach(), **certain})
-        self.recipe.step(optimizer, self.num_steps)
+        self.recipe.step(optimizer)
         return seen
 
     def _step_generator(
         self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, seen: list[Scalars]
-    ) -> None:
-        """One step of the generator; logs it together with what was `seen` of the discriminator."""
+    ) -> Scores:
+        """One step of the generator; what is to be logged, together with what was `seen` of the discriminator."""
         optimizer.zero_grad()
+        found: Scores = []
         gradients = []  # of the loss by SR, so that the generator's own backward pass runs once for all micro-batches
         for (one_sr, one_hr), scalars in zip(self.recipe.micro_batches(sr.detach(), hr), seen, strict=True):
             one_sr.requires_grad_()
@@ -174,6 +172,7 @@ class Adversarial(Trainable):
             require_finite(loss, "train/loss", self.num_steps, **suspects)
             gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
             losses = {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}
-            self.means.add(losses | scalars, len(one_sr))
+            found.append(({name: value.detach() for name, value in (losses | scalars).items()}, len(one_sr)))
         self.manual_backward(sr, gradient=torch.cat(gradients))
-        self.recipe.step(optimizer, self.num_steps)
+        self.recipe.step(optimizer)
+        return found

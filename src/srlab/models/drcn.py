@@ -28,6 +28,8 @@ class DRCN(Network):
         alpha_epochs: epochs in which the weight of the recursions' own losses falls from 1 to 0, see `training_loss`.
     """
 
+    loss_changes = True  # by alpha
+
     def __init__(self, scale: int, num_recursions: int, num_features: int, alpha_epochs: int) -> None:
         is_published = (num_recursions, num_features) == PUBLISHED
         super().__init__(scale, 1, "" if is_published else f"{num_recursions} recursions, {num_features} channels")

@@ -4,6 +4,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn, no_grad
 
 from srlab.errors import SrlabError
@@ -18,7 +19,8 @@ def require_finite(loss: Tensor, name: str, num_steps: int, **suspects: tuple[nn
         num_steps: made before this one.
         suspects: networks with their inputs, in the order in which the loss depends on them.
     """
-    if (loss.is_cuda and num_steps % STEPS_BETWEEN_CHECKS) or loss.isfinite():
+    is_recorded = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # there is no number yet
+    if is_recorded or (loss.is_cuda and num_steps % STEPS_BETWEEN_CHECKS) or loss.isfinite():
         return
     found = ((first_bad(*suspect), network) for network, suspect in suspects.items())
     place = next((f"{bad} in the {network}" for bad, network in found if bad), "the loss itself")

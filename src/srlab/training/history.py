@@ -34,7 +34,6 @@ class Waiting(Callback):
         self.figures: Row = {}
         self._marks: list[Any] = []  # alternately: the device is free, the device has work
         self._around: list[Any] = []  # the queued step
-        self._hook: Any = None
         self._num_patches = self._num_steps = 0
         self._began = 0.0  # by the CPU's clock
 
@@ -51,8 +50,7 @@ class Waiting(Callback):
         self._marks.append(_mark(pl_module.device))
         if pl_module.device.type == "cuda" and batch_idx == max(trainer.num_training_batches, ENOUGH_CHUNKS) // 2:
             seconds = min(2 * (time.perf_counter() - self._began) / max(self._num_steps, 1), LONGEST_SLEEP)
-            mark: Any = partial(self._mark_step, pl_module.device, seconds)
-            self._hook = trainer.optimizers[0].register_step_post_hook(mark)
+            cast(Any, pl_module).after_step = partial(self._mark_step, pl_module.device, seconds)
         self._num_steps += len(batch)
         self._num_patches += sum(len(lr) for lr, _ in batch) * trainer.world_size
 
@@ -69,14 +67,12 @@ class Waiting(Callback):
             "speed/wait_share": sum(seconds[::2]) / sum(seconds),
             "speed/patches_per_second": self._num_patches / sum(seconds),
         }
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        cast(Any, pl_module).after_step = None
         if len(self._around) == 2:
             self.figures["speed/busy_share"] = min(_seconds(*self._around) / (sum(seconds) / self._num_steps), 1.0)
 
-    def _mark_step(self, device: torch.device, seconds: float, *_: Any) -> None:
-        """After an optimizer step: let the GPU sleep until the next one is queued, and mark both ends of that."""
+    def _mark_step(self, device: torch.device, seconds: float) -> None:
+        """After a step: let the GPU sleep until the next one is queued, and mark both ends of that."""
         if not self._around:
             torch.cuda._sleep(int(seconds * CYCLES_PER_SECOND))
         if len(self._around) < 2:

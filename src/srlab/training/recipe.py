@@ -2,7 +2,8 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -46,19 +47,22 @@ class Recipe:
         size = -(-len(lr) // self.accumulate)
         return zip(lr.split(size), hr.split(size), strict=True)
 
-    def step(self, optimizer: Optimizer, num_steps: int) -> None:
-        """One step on the gradients as they are; `num_steps` were made before."""
+    def step(self, optimizer: Optimizer) -> None:
+        """One step on the gradients as they are."""
         if self.clip_norm:
             clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip_norm)
-        if num_steps >= self.warmup:
-            optimizer.step()
-            return
-        rates = [group["lr"] for group in optimizer.param_groups]
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * (num_steps + 1) / self.warmup
         optimizer.step()
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate  # the schedule knows nothing of the warm-up
+
+    @contextmanager
+    def warming_up(self, optimizers: Sequence[Optimizer], num_steps: int) -> Iterator[None]:
+        """Within, learning rates are those of the warm-up after `num_steps`; the schedule knows nothing of it."""
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups if num_steps < self.warmup]
+        rates = [group["lr"] for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate * (num_steps + 1) / self.warmup
+        yield
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
 
     def averaged(self, net: Network) -> "Average | None":
         """The moving average of `net`, which starts as `net`; None where the recipe has none."""

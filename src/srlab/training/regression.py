@@ -9,8 +9,9 @@ from torch.nn.functional import mse_loss
 from srlab.images.colour import luma
 from srlab.models.base.network import Network
 from srlab.training.finite import require_finite
+from srlab.training.graphed import Scores
 from srlab.training.pixel_losses import Loss, OwnLoss
-from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe, without_cast_cache
+from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
 from srlab.training.schedules import Schedule
 from srlab.training.trainable import Trainable
 from srlab.training.validation import validation_scores
@@ -49,13 +50,6 @@ class Regression(Trainable):
     def trained(self) -> Network:
         return self.net
 
-    def training_step(self, chunk: list[Pair], batch_idx: int) -> None:
-        """One optimizer step on each batch of the chunk, which has the network's channels."""
-        optimizer: Any = self.optimizers(use_pl_optimizer=False)
-        with without_cast_cache(self.device):
-            for batch in chunk:
-                self._step(optimizer, *batch)
-
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
         lr, hr = (luma(image) for image in batch) if self.net.channels == 1 else batch
         sr = self.network.upscale(lr, self.net.scale)  # in full precision, whatever the training runs in
@@ -65,15 +59,17 @@ class Regression(Trainable):
     def on_validation_epoch_end(self) -> None:
         self.close_epoch()
 
-    def _step(self, optimizer: torch.optim.Optimizer, batch_lr: Tensor, batch_hr: Tensor) -> None:
+    def learn(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
+        (optimizer,) = self.all_optimizers()
         optimizer.zero_grad()
+        scores: Scores = []
         for lr, hr in self.recipe.micro_batches(batch_lr, batch_hr):
             loss = self.loss(self.net, lr, hr, self.current_epoch)
             require_finite(loss, "train/loss", self.num_steps, network=(self.net, lr))
             self.manual_backward(loss * (len(lr) / len(batch_lr)))
-            self.means.add({"train/loss": loss}, len(lr))
-        self.recipe.step(optimizer, self.num_steps)
-        self.finish_step()
+            scores.append(({"train/loss": loss.detach()}, len(lr)))
+        self.recipe.step(optimizer)
+        return scores
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.net.parameter_groups(self.lr), lr=self.lr)

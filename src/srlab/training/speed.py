@@ -17,22 +17,29 @@ class Speed:
         compile: mode of torch.compile for every network in the module ("default", "reduce-overhead", which replays CUDA
             graphs, "max-autotune"); None leaves them as they are.
         tf32: whether float32 products on an Ampere or newer GPU may be rounded to 10 bits of mantissa.
+        capture: whether a GPU replays whole steps (`srlab.training.graphed`) where they are alike.
     """
 
-    def __init__(self, channels_last: bool, compile: str | None, tf32: bool) -> None:
-        self.channels_last, self.compile, self.tf32 = channels_last, compile, tf32
+    def __init__(self, channels_last: bool, compile: str | None, tf32: bool, capture: bool) -> None:
+        self.channels_last, self.compile, self.tf32, self.capture = channels_last, compile, tf32, capture
 
     def apply(self, module: Any) -> None:
         """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights.
 
-        SrlabError if replayed graphs would overwrite the gradients that micro-batches add up.
+        SrlabError if replayed graphs would overwrite the gradients that micro-batches add up, or lie in each other.
         """
+        if self.compile in REPLAYING and self.capture:
+            raise SrlabError(
+                f"trainer.speed.capture replays whole steps and trainer.speed.compile {self.compile} parts of them: "
+                "set trainer.speed.compile to default or null, or trainer.speed.capture to false"
+            )
         if self.compile in REPLAYING and module.recipe.accumulate > 1:
             raise SrlabError(
                 f"trainer.speed.compile {self.compile} replays CUDA graphs, which recipes.*.accumulate "
                 f"{module.recipe.accumulate} does not allow: set it to 1, or trainer.speed.compile to default"
             )
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
+        module.captures = self.capture
         if self.channels_last:
             module.to(memory_format=torch.channels_last)
         if self.compile:

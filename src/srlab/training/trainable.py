@@ -6,9 +6,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from srlab.models.base.network import Network
-from srlab.training.recipe import Average, Recipe
+from srlab.training.finite import require_finite
+from srlab.training.graphed import GRAPHS, Graphed, Scores, obstacle
+from srlab.training.recipe import Average, Recipe, without_cast_cache
 from srlab.training.schedules import step_schedules
 
 Sum = Callable[[Tensor], Tensor]  # over all processes
@@ -66,16 +69,22 @@ class Trainable(pl.LightningModule):
         average: the moving average of the network, where the recipe has one.
         num_steps: batches learned from since the beginning of the first epoch, however many optimizers there are.
         means: of what is logged in this epoch.
+        captures: whether steps are to be replayed as CUDA graphs where they can be.
+        after_step: is called after every step.
     """
 
     monitor: str
     sign: int
     average: Average | None
+    captures: bool
+    after_step: Callable[[], None] | None
+    _graphed: Graphed | None
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.recipe, self.num_steps, self.means = recipe, 0, Means()
+        self.captures, self.after_step, self._graphed = False, None, None
 
     @property
     def trained(self) -> Network:
@@ -92,11 +101,48 @@ class Trainable(pl.LightningModule):
         """The network that is validated and kept: the moving average, where there is one."""
         return self.trained if self.average is None else self.average.network
 
-    def finish_step(self) -> None:
-        """Count a batch, and let the average take it in."""
+    def learn(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
+        """One step of every optimizer on a batch, which has the network's channels; what is to be logged of it."""
+        raise NotImplementedError(f"{type(self).__name__}.learn")
+
+    def all_optimizers(self) -> list[Optimizer]:
+        """In the order of `configure_optimizers`, without what Lightning wraps around them."""
+        found: Any = self.optimizers(use_pl_optimizer=False)
+        return found if isinstance(found, list) else [found]
+
+    def on_train_start(self) -> None:
+        """Choose how steps are made, see `Speed`."""
+        self._graphed, why = None, obstacle(self)
+        if self.captures and why is None:
+            self._graphed = Graphed(self._learn_and_average, self.all_optimizers(), GRAPHS[self.device.type]())
+        elif self.captures and self.trainer.is_global_zero:
+            print(f"trainer.speed.capture: steps are launched, not replayed, as {why}", flush=True)
+
+    def training_step(self, chunk: list[tuple[Tensor, Tensor]], batch_idx: int) -> None:
+        """A step on each batch of the chunk, as they come."""
+        optimizers = self.all_optimizers()
+        with without_cast_cache(self.device):
+            for batch in chunk:
+                with self.recipe.warming_up(optimizers, self.num_steps):
+                    scores = (self._replay if self._graphed else self._learn_and_average)(*batch)
+                for values, num in scores:
+                    self.means.add(values, num)
+                self.num_steps += 1
+                if self.after_step:
+                    self.after_step()
+
+    def _learn_and_average(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
+        scores = self.learn(batch_lr, batch_hr)
         if self.average is not None:
             self.average.update(self.trained)
-        self.num_steps += 1
+        return scores
+
+    def _replay(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
+        assert self._graphed is not None
+        scores = self._graphed(batch_lr, batch_hr)
+        for values, _ in scores:  # while a step is replayed, nothing looks at its loss
+            require_finite(values["train/loss"], "train/loss", self.num_steps, network=(self.trained, batch_lr))
+        return scores
 
     def on_validation_epoch_start(self) -> None:
         """Give all processes the first one's buffers, as it is its network that is kept.

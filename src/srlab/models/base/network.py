@@ -33,7 +33,10 @@ class Network(nn.Module):
     """A super-resolution network for one `scale`, working on luma (`channels` = 1) or RGB (`channels` = 3).
 
     `variant` says how it differs from the published network, as in "4 blocks, 32 channels"; "" where it does not.
+    `loss_changes`: whether `training_loss` depends on the epoch.
     """
+
+    loss_changes = False
 
     def __init__(self, scale: int, channels: int, variant: str = "") -> None:
         super().__init__()
