@@ -37,6 +37,10 @@ class Outlook:
         """All epochs."""
         return self.max_epochs * self.epoch_seconds / 3600
 
+    def epochs_in(self, seconds: float) -> int:
+        """How many whole ones fit; rounding makes none less."""
+        return int(seconds / self.epoch_seconds + 1e-6)
+
 
 def report(title: str, outlooks: Sequence[Outlook], failures: Mapping[str, str]) -> str:
     """`title`, the machine, a line per training, the sum, what the columns mean, and what failed, by name."""
@@ -54,7 +58,7 @@ def budget(outlooks: Sequence[Outlook], minutes: float) -> str:
     lines = ["", f"In {minutes:g} minutes each, start-up and compilation not counted; the schedule ends with the time:"]
     width = max((len(one.name) for one in outlooks), default=0)
     for one in outlooks:
-        num = int(60 * minutes / one.epoch_seconds + 1e-6)  # rounding makes no epoch less
+        num = one.epochs_in(60 * minutes)
         found = f"{num:,} epochs: {one.line}.max_epochs={num} {one.line}.patience={num}"
         short = f"an epoch takes {duration(one.epoch_seconds / 3600)}: lower {one.line}.patches_per_epoch"
         lines.append(f"{one.name.ljust(width)}  {found if num else short}")

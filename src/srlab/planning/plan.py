@@ -70,7 +70,7 @@ def _shown(
     load, outlooks, failures = others_at_work(), [], {}
     for name, cfg in track(found.items(), f"probing {len(found)} network(s)", len(found)):
         try:
-            outlooks.append(_outlook(cfg, num_steps, probe(training_of(cfg, num_steps))))
+            outlooks.append(outlook(cfg, num_steps, probe(training_of(cfg, num_steps))))
         except SrlabError as error:
             failures[name] = str(error)
     title = f"{f'Profile {profile}' if profile else PARAMS}, conf/trainer/{trainer}.yaml"
@@ -103,7 +103,8 @@ def _reason(ended: "subprocess.CompletedProcess[str]") -> str:
     return lines[-1].removeprefix("error: ") if lines else f"ended with exit code {ended.returncode} and no message"
 
 
-def _outlook(cfg: DictConfig, num_steps: int, probed: Probed) -> Outlook:
+def outlook(cfg: DictConfig, num_steps: int, probed: Probed) -> Outlook:
+    """What a probe of `num_steps` steps says of the training that `cfg`, a composed conf/train.yaml, describes."""
     name, settings = cfg.model.name, cfg.model.settings
     return Outlook(
         name=name,
