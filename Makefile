@@ -47,9 +47,11 @@ format: setup ## fix what ruff can fix
 	ruff check --fix .
 	ruff format .
 
+ui: export MLFLOW_TRACKING_URI ?= sqlite:///mlflow.db
 ui: setup ## browse the runs in MLflow on http://127.0.0.1:5000 (PORT=... for another)
+	@python -c 'import os; from srlab.tracking.questions import run_list; print("http://127.0.0.1:$(PORT)" + run_list(os.environ["MLFLOW_TRACKING_URI"], "srlab"))'
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --port $(PORT) --workers 1 \
-		--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+		--backend-store-uri $$MLFLOW_TRACKING_URI
 
 server: setup ## MLflow for a team on http://127.0.0.1:5000, with passwords (PORT=...; docs/team.md says what it needs)
 	@exec python -m srlab.team.server $(PORT)

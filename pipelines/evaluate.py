@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> None:
     torch.backends.cudnn.allow_tf32 = False  # torch's own default; it would show in the third decimal of a PSNR
     cost = measure(method, cfg.scale, device)  # before the tracker starts a process of its own
     tracker = instantiate(cfg.tracking).start(
-        name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained))
+        name, {"srlab.method": name}, {"scale": cfg.scale}, remembered_run(Path(cfg.trained)), adds=True
     )
     with tracker.closing():
         scores = evaluate(name, method, stores, cfg.scale, protocols, samples, cfg.num_samples, device)

@@ -11,7 +11,7 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
-    from srlab.evaluation.scores import set_scores, under
+    from srlab.evaluation.scores import under
     from srlab.files import read_made
     from srlab.patches.pairs import PairStore
     from srlab.report import bursts, perception, statistics
@@ -60,7 +60,6 @@ def main(cfg: DictConfig) -> None:
     with tracker.closing():
         tracker.describe(table, [one["method"] for one in metrics])
         tracker.table(rows(metrics, costs), "comparison.json")
-        tracker.scores({f"{one['method']}/{key}": value for one in metrics for key, value in set_scores(one).items()})
         tracker.artifact(output / "summary.md", "")
         tracker.artifact(output / "figures", "figures")
 

@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 from srlab.stage import output_folder, stage
 
+NAMED = ("seed", "scale", "num_threads", "kernels")  # of params.yaml, beside what a line chooses
+
 
 @stage("train")
 def main(cfg: DictConfig) -> dict[str, Any] | None:
@@ -18,10 +20,11 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
 
     from srlab.files import write_json
     from srlab.models.base.weights import save_network
-    from srlab.stage import flat
+    from srlab.stage import flat, named
     from srlab.tracking.tracker import remembered_run
     from srlab.training.curves import write_history
     from srlab.training.devices import device_type
@@ -43,7 +46,9 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
             print(f"train {name}: was trained exactly so before, in {known['output']}", flush=True)
             return known
         tags = {"srlab.method": name, "srlab.fingerprint": digest} | trial.tags()
-        tracker = instantiate(cfg.tracking).start(trial.run_name(name), tags, config, remembered_run(work))
+        line, choice = cfg.model.line, cfg.model.settings
+        settings = named(cfg, *NAMED, line, f"recipes.{choice.recipe}", f"schedules.{choice.schedule}")
+        tracker = instantiate(cfg.tracking).start(trial.run_name(name), tags, settings, remembered_run(work))
         write_json(work / "run.json", {"run_id": tracker.run_id})
         with tracker.closing():
             tracker.dataset(cfg.data.folder, data.store.digest)
@@ -54,9 +59,12 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
             write_json(output / "run.json", {"run_id": tracker.known_id()})
-            tracker.artifact(output / "best.safetensors", "checkpoint")
+            network, best = OmegaConf.to_container(cfg.model.method.net, resolve=True), fitted.rows[fitted.best_epoch]
+            of = {"data": data.store.digest, "scale": cfg.data.scale, "srlab.fingerprint": digest}
+            tracker.model(output / "best.safetensors", name, network, module.monitor, module.sign, best | of)
             tracker.artifact(output / "history.csv", "")
-            return trial.finish(digest, fitted, output, tracker.run_id)
+            tracker.artifact(output / ".hydra/config.yaml", "")
+            return trial.finish(digest, fitted, output, tracker)
 
 
 if __name__ == "__main__":

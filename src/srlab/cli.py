@@ -130,7 +130,7 @@ def _promote(options: argparse.Namespace) -> None:
     from srlab.sweeps.winner import winner
 
     def tags_of_run(run_id: str) -> dict[str, str] | None:
-        from srlab.tracking.delivery import tags_of  # imports mlflow, which takes seconds
+        from srlab.tracking.questions import tags_of  # imports mlflow, which takes seconds
 
         return tags_of(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").uri, run_id)
 

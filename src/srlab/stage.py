@@ -84,6 +84,16 @@ def flat(cfg: DictConfig) -> dict[str, object]:
     return flatten(OmegaConf.to_container(cfg, resolve=True), "")
 
 
+def named(cfg: DictConfig, *keys: str) -> dict[str, object]:
+    """The settings of params.yaml at these dotted keys, each by its whole name: {"models.espcn.lr": 0.001, ...}."""
+    found = {key: OmegaConf.select(cfg, key) for key in keys}
+    return {
+        f"{key}.{leaf}" if leaf else key: value
+        for key, node in found.items()
+        for leaf, value in (flat(node) if isinstance(node, DictConfig) else {"": node}).items()
+    }
+
+
 def _exit(error: BaseException) -> NoReturn:
     if os.environ.get("SRLAB_DEBUG"):
         raise error

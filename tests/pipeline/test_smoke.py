@@ -157,10 +157,11 @@ def test_a_models_run_knows_its_data(store: Store, smoke: Workspace, name: str) 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_models_run_keeps_checkpoint_and_images(store: Store, smoke: Workspace, tmp_path: Path, name: str) -> None:
-    file = "best.safetensors"
-    kept = store.client.download_artifacts(store.runs[name].info.run_id, f"checkpoint/{file}", str(tmp_path))
-    assert Path(kept).read_bytes() == (smoke.root / f"models/{name}/{file}").read_bytes()
+def test_a_models_run_keeps_model_and_images(store: Store, smoke: Workspace, name: str) -> None:
+    best = store.client.get_model_version_by_alias(f"srlab-{name}", "best")
+    kept = Path(str(best.source).removeprefix("file://"), "data/weights/network.safetensors")
+    assert best.run_id == store.runs[name].info.run_id
+    assert kept.read_bytes() == (smoke.root / f"models/{name}/best.safetensors").read_bytes()
     assert any(file.endswith(".png") for file in store.artifacts(name, "images"))  # of the epochs
     assert "test_images/heldout" in store.artifacts(name, "test_images")
 
@@ -169,9 +170,10 @@ def test_a_models_run_keeps_checkpoint_and_images(store: Store, smoke: Workspace
 def test_a_models_run_names_code_stage_and_numbers(store: Store, smoke: Workspace, name: str) -> None:
     run = store.runs[name].data
     trained_at = smoke.run("git", "rev-parse", "HEAD~1").strip()  # HEAD holds the results
-    stage = f"{'train_gan' if name in KEPT['gans'] else 'train'}@{name}"
+    is_gan = name in KEPT["gans"]
+    stage = f"{'train_gan' if is_gan else 'train'}@{name}"
     assert (run.tags["mlflow.source.git.commit"], run.tags["dvc.stage"]) == (trained_at, stage)
-    assert run.params["model.settings.batch_size"] == "4"
+    assert run.params[f"{'gans' if is_gan else 'models'}.{name}.batch_size"] == "4"
     assert smoke.read_json(f"models/{name}/run.json") == {"run_id": store.runs[name].info.run_id}
 
 

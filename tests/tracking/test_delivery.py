@@ -252,6 +252,7 @@ def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> N
         tracker.scores({"Set5/psnr": 27.0})
         tracker.table([{"psnr": 27.0}], "table.json")
         tracker.artifact(tmp_path / "file.txt", "checkpoint")
+        tracker.model(tmp_path / "file.txt", "espcn", {}, "val/psnr", 1, {"val/psnr": 28.0, "data": "pixels"})
         tracker.describe("text", ["espcn"])
     client, once = MlflowClient(uri), tmp_path / "once"
     shutil.copytree(tmp_path / "outbox", once)
@@ -264,9 +265,11 @@ def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> N
             key: [repr(one) for one in client.get_metric_history(run.info.run_id, key)] for key in found.data.metrics
         }
         artifacts = sorted(str(path) for path in (tmp_path / "artifacts").rglob("*"))
-        return found.info, found.data.tags, found.data.params, history, artifacts, len(found.inputs.dataset_inputs)
+        entities = found.inputs.dataset_inputs, found.outputs.model_outputs, client.search_model_versions()
+        return found.info, found.data.tags, found.data.params, history, artifacts, [len(one) for one in entities]
 
     info, *before = sent(tmp_path / "outbox")
     assert info.status == "FINISHED"
     assert len(before[2]["val/psnr"]) == 1
+    assert before[-1] == [1, 1, 1]
     assert sent(once)[1:] == tuple(before)

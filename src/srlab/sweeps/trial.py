@@ -92,10 +92,10 @@ class Trial(Alone):
         )
         return _Reporting(watcher, optuna.Trial(study, self.trial_id), next(iter(self.objectives)))
 
-    def finish(self, fingerprint: str, fitted: Fitted, output: Path, run_id: str) -> Outcome:
+    def finish(self, fingerprint: str, fitted: Fitted, output: Path, tracker: Any) -> Outcome:
         """Note the best epoch's row."""
         row = fitted.rows[fitted.best_epoch]
-        outcome: Outcome = {"epoch": fitted.best_epoch, "row": row, "run_id": run_id, "output": str(output)}
+        outcome: Outcome = {"epoch": fitted.best_epoch, "row": row, "run_id": tracker.run_id, "output": str(output)}
         write_json(self._finished(fingerprint), outcome)
         return {**outcome, "values": self._measured(row, fitted.network)}
 

@@ -28,9 +28,8 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES
 from sqlalchemy import URL
 
-from srlab.errors import SrlabError
 from srlab.moved import renew_store
-from srlab.tracking.answers import StoreError, is_permanent, trouble
+from srlab.tracking.answers import StoreError, is_permanent
 from srlab.tracking.journal import (
     LOCAL,
     PARENT,
@@ -98,16 +97,17 @@ class Delivery:
             self._send(entry)
             self._note(offset)
         if not is_written:
-            self.client.set_terminated(self.progress.run_id, status, time)
+            if not self._only_adds(self.client.get_run(self.progress.run_id)):
+                self.client.set_terminated(self.progress.run_id, status, time)
             remove(self.path)
 
     def _open(self) -> None:
         """Find the run: the one of the progress, else the one with the key, else a new one."""
         client, key, journal = self.client, self.header["key"], self.path.stem
-        if self.progress.run_id and _known(client, self.progress.run_id):
+        if self.progress.run_id and known(client, self.progress.run_id):
             return
         experiment_id = self._experiment()
-        run = _known(client, key) or _tagged(client, experiment_id, key)
+        run = known(client, key) or _tagged(client, experiment_id, key)
         if run is None:
             tags = {**self.header["tags"], **self._parent(experiment_id), KEY: key, JOURNAL: journal}
             made, name = self.header["time"], self.header["name"]
@@ -119,7 +119,8 @@ class Delivery:
                 self._batch("params", params[start : start + MAX_PARAMS])
         else:
             self.progress.late = self._lateness(run.info.end_time or 0)
-            client.update_run(run.info.run_id, status="RUNNING")
+            if not self._only_adds(run):
+                client.update_run(run.info.run_id, status="RUNNING")
             history = client.get_metric_history(run.info.run_id, LEARNING_RATE)
             self.progress.last_step = max((metric.step for metric in history), default=-1)
         _, behind_header = next(entries(self.path, 0))
@@ -129,6 +130,10 @@ class Delivery:
         """As in `Progress`, given when the run was over before; 0 if it was this journal that ended it."""
         ends = [entry["time"] for entry, _ in entries(self.path, 0) if entry["kind"] == "end"]
         return 0 if ended in ends else max(0, ended - self.header["time"] + 1)
+
+    def _only_adds(self, run: Run) -> bool:
+        """Whether the run is that of a finished training, and keeps its end: an evaluation tells more of it."""
+        return self.header.get("adds", False) and run.info.status == "FINISHED"
 
     def _experiment(self) -> str:
         name = self.header["experiment"]
@@ -181,7 +186,7 @@ class Delivery:
         Raises:
             Exception: the error, if another try may succeed.
         """
-        if not is_permanent(error) or not _known(self.client, self.progress.run_id):
+        if not is_permanent(error) or not known(self.client, self.progress.run_id):
             raise error
         self._set_aside(entry, f"MLflow at {self.uri} refuses an entry ({one_line(error)})", error)
 
@@ -227,6 +232,11 @@ class Delivery:
         log = self.client.log_artifacts if source.is_dir() else self.client.log_artifact
         log(self.progress.run_id, str(source), entry["folder"] or None)
 
+    def _log_model(self, entry: Entry) -> None:
+        from srlab.tracking.registry import register  # imports more of mlflow
+
+        register(self.client, self.progress.run_id, self.progress.experiment_id, self._file(entry), entry)
+
     def _log_image(self, entry: Entry) -> None:
         """As MlflowClient.log_image does it, but under the same names when it is sent again."""
         import numpy as np
@@ -262,7 +272,7 @@ class Delivery:
         self.client.log_inputs(self.progress.run_id, [DatasetInput(dataset._to_mlflow_entity(), tags=[])])
 
 
-def _known(client: Any, run_id: str) -> Run | None:
+def known(client: Any, run_id: str) -> Run | None:
     """None for a run of another store, too: a clone pulls models/<m>/run.json without the runs."""
     try:
         run = client.get_run(run_id)
@@ -277,24 +287,3 @@ def _known(client: Any, run_id: str) -> Run | None:
 def _tagged(client: Any, experiment_id: str, key: str) -> Run | None:
     found = client.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time ASC"])
     return next(iter(found), None)
-
-
-def hours_of(uri: str, run_id: str, metric: str) -> float | None:
-    """From the start of a run to its last value of `metric`, pauses included; None if it has none; SrlabError."""
-    client = client_of(uri)
-    start = _asked(uri, lambda: client.get_run(run_id).info.start_time)
-    times = [one.timestamp for one in _asked(uri, lambda: client.get_metric_history(run_id, metric))]
-    return (max(times) - start) / 3.6e6 if times else None
-
-
-def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
-    """The tags of a run; None if there is none of that id; SrlabError if MLflow fails."""
-    run = _asked(uri, lambda: _known(client_of(uri), run_id))
-    return dict(run.data.tags) if run else None
-
-
-def _asked(uri: str, call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except Exception as error:
-        raise SrlabError(f"MLflow at {uri} {trouble(error)}") from error

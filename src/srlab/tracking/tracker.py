@@ -45,16 +45,19 @@ class Tracker:
         self._journal: Journal | None = None
         self._sender: Sender | None = None
 
-    def start(self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "") -> "Tracker":
+    def start(
+        self, name: str, tags: dict[str, str], params: dict[str, Any], run_id: str = "", *, adds: bool = False
+    ) -> "Tracker":
         """Continue `run_id` if the store knows it, else open a new run with `tags`, `params`, code version.
 
+        With `adds` a run that has finished keeps its end: it is when the training ended, not what came after.
         The tag `mlflow.parentRunId` puts it below another run, and may be that tracker's `run_id` or `known_id()`.
         Of the processes that train one model on several devices, only the first tells MLflow anything.
         """
         self._run_id, self._is_part = run_id or LOCAL + secrets.token_hex(8), PARENT in tags
         if not is_follower():
             try:
-                self._start(name, tags, params)
+                self._start(name, tags, params, adds)
             except OSError as error:
                 self._stop(error)
         return self
@@ -65,6 +68,16 @@ class Tracker:
         if self._journal:
             self._run_id = Progress.of(self._journal.path).run_id or self._run_id
         return self._run_id
+
+    @property
+    def address(self) -> str:
+        """Where to look at the run, as far as it is known."""
+        number = Progress.of(self._journal.path).experiment_id if self._journal else ""
+        if not number:
+            return f"not there yet, it waits in {self.outbox}: srlab send"
+        is_file = self.uri.startswith(SQLITE)
+        server = "http://127.0.0.1:5000" if is_file else self.uri
+        return f"{server}/#/experiments/{number}/runs/{self.run_id}" + " (after `make ui`)" * is_file
 
     def known_id(self) -> str:
         """`run_id`, after MLflow had time to answer: its own id, wherever there is a store that answers."""
@@ -92,6 +105,21 @@ class Tracker:
     def artifact(self, path: Path, folder: str) -> None:
         """Log a file, or what is in a folder, under `folder`."""
         self._try(lambda journal: self._append(journal, "artifact", file=journal.keep(path), folder=folder))
+
+    def model(
+        self, path: Path, name: str, network: dict[str, Any], value: str, sign: int, tags: dict[str, Any]
+    ) -> None:
+        """Log a trained network, once, and register it as srlab-`name`: `srlab.tracking.registry`.
+
+        Args:
+            path: its weights.
+            network: what builds it: "_target_" and the arguments of its constructor.
+            value: the tag by which the best is chosen; more is better if `sign` is 1, less if it is -1.
+            tags: scores, and `data`, a digest of what it was trained on.
+        """
+        about = {"name": name, "network": network, "value": value, "sign": sign}
+        about |= {"tags": {key: str(one) for key, one in tags.items()}}
+        self._try(lambda journal: self._append(journal, "model", file=journal.keep(path), **about))
 
     def image(self, image: Any, key: str, step: int) -> None:
         """Log a uint8 image (H, W, 3) of one epoch; the UI shows a slider over the epochs."""
@@ -136,7 +164,7 @@ class Tracker:
             self._tell("end", status=status)
             self._close()
 
-    def _start(self, name: str, tags: dict[str, str], params: dict[str, Any]) -> None:
+    def _start(self, name: str, tags: dict[str, str], params: dict[str, Any], adds: bool) -> None:
         header = {
             "kind": "start",
             "name": name,
@@ -146,6 +174,7 @@ class Tracker:
             "experiment": self.experiment,
             "tags": {**tags, **code_tags()},
             "params": {key: str(value) for key, value in params.items()},
+            "adds": adds,
             "time": self._stamp(),
         }
         if self.uri.startswith(SQLITE):

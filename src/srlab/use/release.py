@@ -252,7 +252,7 @@ def _planes(image: np.ndarray) -> torch.Tensor:
 
 def seen_by_mlflow(folder: Path) -> dict[str, Any]:
     """ "hours" and "commit" of the training that left `folder`, if MLflow has its run; {} if it has not."""
-    from srlab.tracking.delivery import hours_of, tags_of  # imports mlflow, which takes seconds
+    from srlab.tracking.questions import hours_of, tags_of  # imports mlflow, which takes seconds
 
     run = folder / "run.json"
     if not run.is_file():

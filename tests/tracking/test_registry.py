@@ -1,0 +1,110 @@
+"""What a training leaves in MLflow's registry, and what can be done with it."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import requests
+import torch
+from mlflow import MlflowClient
+
+from srlab.images.resample import to_uint8
+from srlab.models.base.weights import save_network
+from srlab.models.espcn import ESPCN
+from srlab.tracking.questions import run_list
+from srlab.tracking.sender import send
+from srlab.tracking.tracker import Tracker
+
+NETWORK = {"_target_": "srlab.models.espcn.ESPCN", "scale": 2}
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), dtype=np.uint8)
+
+
+def net() -> ESPCN:
+    torch.manual_seed(0)
+    return ESPCN(2)
+
+
+def trained(folder: Path, psnr: float, data: str = "photos", name: str = "espcn") -> None:
+    """Tell a store in `folder` of a training that ended."""
+    save_network(folder / "best.safetensors", net(), {})
+    tracker = Tracker(
+        f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"), "srlab", str(folder / "outbox"), False
+    )
+    with tracker.start(name, {"srlab.method": name}, {"models.espcn.lr": 0.1}).closing():
+        tracker.metrics({"val/psnr": psnr, "lr": 0.1}, 0)
+        tracker.model(folder / "best.safetensors", name, NETWORK, "val/psnr", 1, {"val/psnr": psnr, "data": data})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("registry")
+    trained(folder, 28.0)
+    send(folder / "outbox")
+    return folder
+
+
+@pytest.fixture
+def client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    uri = f"sqlite:///{folder}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(uri)
+
+
+def test_the_list_of_trainings_has_an_address(folder: Path) -> None:
+    uri = f"sqlite:///{folder}/mlflow.db"
+    assert run_list(uri, "srlab") == "/#/experiments/1/runs?workflowType=machine_learning"
+    assert run_list(uri, "nothing") == ""
+
+
+def test_the_best_enlarges_images(client: MlflowClient, folder: Path) -> None:
+    model = mlflow.pyfunc.load_model("models:/srlab-espcn@best")
+    sr = net().upscale(torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255, 2)
+    np.testing.assert_array_equal(model.predict(IMAGES), to_uint8(sr).permute(0, 2, 3, 1).numpy())
+    assert len(list(folder.glob("artifacts/**/*.safetensors"))) == 1  # the weights are there once
+    (run,) = client.search_runs(["1"])
+    (logged,) = run.outputs.model_outputs
+    best: Any = client.get_model_version_by_alias("srlab-espcn", "best")
+    assert (best.run_id, best.source) == (run.info.run_id, client.get_logged_model(logged.model_id).artifact_location)
+
+
+def test_the_alias_goes_to_the_best_of_the_latest_data(client: MlflowClient, folder: Path) -> None:
+    found = []
+    for psnr, data in ((29.0, "photos"), (27.0, "photos"), (20.0, "others"), (19.0, "others")):
+        trained(folder, psnr, data, "other")
+        send(folder / "outbox")
+        best: Any = client.get_model_version_by_alias("srlab-other", "best")
+        found.append((str(best.version), best.tags["val/psnr"]))
+    assert found == [("1", "29.0"), ("1", "29.0"), ("3", "20.0"), ("3", "20.0")]
+
+
+@pytest.mark.server
+def test_a_server_of_mlflow_enlarges_images(client: MlflowClient, folder: Path) -> None:
+    """As its users start it; srlab is where they start it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    words = ["models", "serve", "-m", "models:/srlab-espcn@best", "--env-manager", "local", "--port", port]
+    with subprocess.Popen([sys.executable, "-m", "mlflow", *words]) as server:
+        try:
+            give_up = time.monotonic() + 600  # it imports for long on a busy machine
+            while True:
+                try:
+                    if requests.get(f"http://127.0.0.1:{port}/ping", timeout=5).ok:
+                        break
+                except requests.ConnectionError:
+                    assert time.monotonic() < give_up
+                    assert server.poll() is None
+                    time.sleep(1)
+            asked = json.dumps({"inputs": IMAGES.tolist()})
+            headers = {"Content-Type": "application/json"}
+            answer = requests.post(f"http://127.0.0.1:{port}/invocations", asked, headers=headers, timeout=120)
+            assert np.array(answer.json()["predictions"]).shape == (2, 12, 10, 3)
+        finally:
+            server.terminate()
