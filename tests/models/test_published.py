@@ -77,6 +77,7 @@ def test_size_and_multiply_adds_are_the_published_ones(published: Published) -> 
         (VDSR(2, num_layers=6, num_features=8), "6 layers, 8 channels"),
         (DRCN(2, num_recursions=4, num_features=8, alpha_epochs=1), "4 recursions, 8 channels"),
         (SRResNet(2, num_blocks=2, num_features=8), "2 blocks, 8 channels"),
+        (SRResNet(2, num_blocks=1, num_features=1), "1 block, 1 channel"),
     ],
 )
 def test_another_size_is_named(net: Network, variant: str) -> None:

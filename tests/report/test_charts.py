@@ -1,13 +1,18 @@
 """Quality against time, and the family tree: checked on the artists they hold."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
 
 from srlab.evaluation.metrics.metric import Metric
-from srlab.report.charts import family_tree, pareto_front, perception_distortion, quality_and_time
+from srlab.report.charts import _dark, family_tree, pareto_front, perception_distortion, quality_and_time
+from srlab.report.figures import COLOURS
 
 METHODS = {  # branch, PSNR in dB, ms per megapixel
     "Bicubic": ("Interpolation", 28.42, 5.0),
@@ -22,6 +27,8 @@ def one(label: str, branch: str, psnr: float) -> dict:
 
 
 METRICS = [one(label, branch, psnr) for label, (branch, psnr, _) in METHODS.items()]
+TWINS = [one(f"Twin {number}", "Interpolation", 28.0) for number in range(4)]
+TWIN_COSTS = {twin["method"]: {"ms_per_megapixel": 7.0} for twin in TWINS}
 COSTS = {label.lower(): {"ms_per_megapixel": time} for label, (_, _, time) in METHODS.items()}
 
 
@@ -45,17 +52,54 @@ def test_every_method_is_a_labelled_point_and_the_front_is_drawn_with_bold_label
     figure = quality_and_time(METRICS, COSTS, "Set5")
     (axes,) = figure.axes
     points = {tuple(point) for group in axes.collections for point in group.get_offsets().tolist()}
-    assert points == {(time, psnr) for _, psnr, time in METHODS.values()}
-    assert sorted(texts(figure)) == sorted(METHODS)
+    assert points == {(time, psnr) for label, (_, psnr, time) in METHODS.items() if label != "Slow"}
+    assert sorted(texts(figure)) == ["A+", "Bicubic", "Zeyde"]
     assert axes.get_xscale() == "log"
     assert axes.lines[0].get_xydata().tolist() == [[5.0, 28.42], [1000.0, 30.28]]
     assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"Bicubic", "A+"}
 
 
+def test_what_is_worse_than_bicubic_is_named_and_not_drawn() -> None:
+    (axes,) = quality_and_time(METRICS, COSTS, "Set5").axes
+    assert "Worse than bicubic (28.42 dB): Slow 28.00." in axes.get_xlabel()
+    assert 28.3 < axes.get_ylim()[0] < 28.42  # room for half a dot
+    (alone,) = quality_and_time(METRICS[:1], COSTS, "Set5").axes
+    assert "Worse" not in alone.get_xlabel()
+
+
+def test_without_bicubic_every_method_is_drawn() -> None:
+    figure = quality_and_time(METRICS[1:], COSTS, "Set5")
+    assert sorted(texts(figure)) == ["A+", "Slow", "Zeyde"]
+    assert figure.axes[0].get_title("left") == "PSNR on Set5 (dB)"
+
+
+def test_a_label_has_its_familys_colour_and_can_be_read_on_white() -> None:
+    for colour in COLOURS:
+        linear = np.array(
+            [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(_dark(colour))]
+        )
+        assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5  # WCAG 2.2, 1.4.3
+    labels = {text.get_text(): text.get_color() for text in quality_and_time(METRICS, COSTS, "Set5").axes[0].texts}
+    assert labels["Zeyde"] == labels["A+"] != labels["Bicubic"]
+
+
+def test_a_line_leads_from_a_far_label_to_its_dot_also_when_the_figure_is_drawn_anew() -> None:
+    figure = quality_and_time(TWINS, TWIN_COSTS, "Set5")
+    figure.savefig(io.BytesIO())
+    notes = [note for note in figure.axes[0].texts if isinstance(note, Annotation) and note.arrow_patch]
+    assert len(notes) == 2
+    for note in notes:
+        assert note.arrow_patch is not None
+        end = figure.axes[0].transData.transform(note.xy)
+        np.testing.assert_allclose(note.arrow_patch.get_path().vertices[-1], end, atol=0.5)  # px
+
+
 @pytest.mark.parametrize("busy", [["A+"], list(METHODS)], ids=["one", "all"])
 def test_a_method_without_a_time_is_no_point(busy: list[str]) -> None:
     costs = COSTS | {label.lower(): {"ms_per_megapixel": None} for label in busy}
-    assert sorted(texts(quality_and_time(METRICS, costs, "Set5"))) == sorted(set(METHODS) - set(busy))
+    figure = quality_and_time(METRICS, costs, "Set5")
+    assert sorted(texts(figure)) == sorted(set(METHODS) - {*busy, "Slow"})
+    assert f"Not timed, since the machine was busy: {', '.join(busy)}." in figure.axes[0].get_xlabel()
 
 
 INDEX = Metric("index", "Index", "", 2, False, "rgb", lambda sr, hr, border: sr)
@@ -79,8 +123,10 @@ def test_labels_in_a_crowd_cover_no_label_and_no_point() -> None:
     generator = np.random.default_rng(0)
     crowd = [perceived(f"Method {n}", *generator.normal((30, 0.2), (0.1, 0.01))) for n in range(12)]
     crowd.append(perceived("Far", 26, 0.4))
-    (axes,) = perception_distortion(crowd, "Set5", INDEX).axes
-    boxes = [text.get_window_extent() for text in axes.texts]
+    figure = perception_distortion(crowd, "Set5", INDEX)
+    figure.savefig(io.BytesIO())  # annotations have no place before
+    (axes,) = figure.axes
+    boxes = [Text.get_window_extent(text) for text in axes.texts]  # without their lines
     points = [axes.transData.transform(point) for group in axes.collections for point in group.get_offsets()]
     assert len(boxes) == len(points) == 13
     assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
@@ -95,9 +141,9 @@ def test_points_have_short_names_that_tell_them_apart() -> None:
 
 
 def test_labels_of_equal_points_do_not_cover_each_other() -> None:
-    twins = [one(f"Twin {number}", "Interpolation", 28.0) for number in range(4)]
-    figure = quality_and_time(twins, {twin["method"]: {"ms_per_megapixel": 7.0} for twin in twins}, "Set5")
-    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    figure = quality_and_time(TWINS, TWIN_COSTS, "Set5")
+    figure.savefig(io.BytesIO())  # annotations have no place before
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without their lines
     assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
 
 

@@ -93,6 +93,12 @@ def test_no_text_leaves_the_figure_or_meets_another(num: int, shape: tuple[int, 
             assert not box.padded(-1.5).overlaps(other)  # lines of one caption may touch by a descender's pixel
 
 
+def test_a_long_label_is_written_whole() -> None:
+    label = "SRGAN (alpha 0.5, MSE content, 4 blocks, 16 channels)"
+    figure = comparison_figure(HR, {label: HR}, {label: {"psnr": 25.0, "ssim": 0.7}}, CROP)
+    assert texts(figure)[2:] == ["SRGAN", "(alpha 0.5, MSE content,", "4 blocks, 16 channels)", "25.00 dB / 0.7000"]
+
+
 def test_the_best_psnr_is_bold() -> None:
     bold = [text.get_text() for axes in compared(2).axes for text in axes.texts if text.get_weight() == "bold"]
     assert bold == ["Method 1", "(4 blocks, 32 channels)", "26.00 dB / 0.7000"]
@@ -135,10 +141,13 @@ def test_epochs_without_validation_are_left_out_of_its_curve_only() -> None:
     assert list(figure.axes[1].lines[0].get_xdata()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("second", "scale"), [(0.1, "linear"), (10.0, "log")])
-def test_losses_far_apart_share_a_log_axis(second: float, scale: str) -> None:
-    figure = training_curves({"a": history(25, 26), "b": history(25, 26, loss=second)})
-    assert figure.axes[1].get_yscale() == scale
+@pytest.mark.parametrize(("num_epochs", "scale"), [(2, "linear"), (12, "log")])
+def test_losses_of_different_units_are_shares_of_their_first_value(num_epochs: int, scale: str) -> None:
+    psnrs = range(25, 25 + num_epochs)
+    loss = training_curves({"MSE": history(*psnrs), "sum over a patch": history(*psnrs, loss=1000.0)}).axes[1]
+    for line in loss.lines:
+        np.testing.assert_allclose(line.get_ydata(), [1 / (epoch + 1) for epoch in range(num_epochs)])
+    assert loss.get_yscale() == scale
 
 
 @pytest.mark.parametrize("num", [1, 8])

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from srlab.errors import SrlabError
+from srlab.report.audit import paper_remarks
 from srlab.report.literature import paper_table, published
 from srlab.report.table import rows, summary
 
@@ -105,15 +106,21 @@ def test_the_papers_figure_stands_beside_ours_with_the_difference_on_shared_sets
     assert cells(text, "Set5", "BICUBIC") == ["29.26", "28.42", "-0.84", "0.8594", "0.8102", "-0.0492"]
     assert cells(text, "Set5", "SRCNN") == ["30.07", "30.07", "+0.00", "0.8627", "0.8000", "-0.0627"]
     assert cells(text, "Set5", "SRGAN") == ["30.95", "not run", "", "0.8836", "not run", ""]
-    beside = text.split("## The paper's own figures beside ours")[1]
+    beside = text.split("## The paper's own figures beside ours")[1].split("##")[0]
     assert "photos" not in beside
     assert "Set14" not in beside
 
 
-def test_without_a_shared_set_the_papers_table_stands_alone() -> None:
-    text = page([result("bicubic", 28, 0.8, ("photos",))])
-    assert "Set5, Set14 and BSD100 were not evaluated in this profile; the paper reports:" in text
-    assert cells(text, "Set14", "SSIM") == ["0.7648", "0.8627", "0.8784", "**0.8792**"]
+@pytest.mark.parametrize(("sets", "scale"), [(("photos",), 4), (("Set5",), 2)], ids=["own images", "another scale"])
+def test_what_the_paper_did_not_measure_is_reported_without_its_figures(sets: tuple[str, ...], scale: int) -> None:
+    assert "paper" not in page([result("bicubic", 28, 0.8, sets, scale=scale)], published=published())
+
+
+def test_the_remarks_on_the_paper_come_with_its_figures() -> None:
+    notes = page([BICUBIC], ("trained on 30 images",)).split("## Notes")[1]
+    assert [line for line in notes.splitlines() if line.startswith("- The paper")] == [
+        f"- {remark}" for remark in paper_remarks()
+    ]
 
 
 def test_published_figures_stand_in_a_section_of_their_own_beside_ours() -> None:

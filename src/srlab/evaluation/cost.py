@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from srlab.machine import MACHINE_BUSY, fastest, processor
-from srlab.models.base.network import Upscaler
+from srlab.models.base.network import Upscaler, counted
 
 SIDE = 384  # px of the measured output: a multiple of every scale (2, 3, 4, 8), seconds for the slowest network
 REFERENCE = 1280 * 720  # px of the output that multiply-adds are stated for
@@ -143,7 +143,7 @@ def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{processor()}, {counted(thread=threads)}"
 
 
 def _libraries(device: torch.device) -> str:

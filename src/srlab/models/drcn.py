@@ -8,7 +8,7 @@ from torch.nn.functional import relu
 
 from srlab.images.resample import imresize
 from srlab.models.base.convolution import he_convolution
-from srlab.models.base.network import Network, half_squared_error
+from srlab.models.base.network import Network, counted, half_squared_error
 
 PUBLISHED = (16, 256)  # recursions and channels, sec. 4.2
 
@@ -32,7 +32,7 @@ class DRCN(Network):
 
     def __init__(self, scale: int, num_recursions: int, num_features: int, alpha_epochs: int) -> None:
         is_published = (num_recursions, num_features) == PUBLISHED
-        super().__init__(scale, 1, "" if is_published else f"{num_recursions} recursions, {num_features} channels")
+        super().__init__(scale, 1, "" if is_published else counted(recursion=num_recursions, channel=num_features))
         self.alpha_epochs = alpha_epochs
         self.embedding = nn.Sequential(
             he_convolution(1, num_features), nn.ReLU(), he_convolution(num_features, num_features), nn.ReLU()

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
-from srlab.models.base.network import Network
+from srlab.models.base.network import Network, counted
 from srlab.models.base.subpixel import icnr_
 
 PUBLISHED = (16, 64)  # residual blocks and channels, sec. 3.2
@@ -18,7 +18,7 @@ class SRResNet(Network):
 
     def __init__(self, scale: int, num_blocks: int, num_features: int, icnr: bool = False) -> None:
         is_published = (num_blocks, num_features) == PUBLISHED
-        super().__init__(scale, 3, "" if is_published else f"{num_blocks} blocks, {num_features} channels")
+        super().__init__(scale, 3, "" if is_published else counted(block=num_blocks, channel=num_features))
         self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
         self.tail = nn.Sequential(nn.Conv2d(num_features, num_features, 3, padding=1), nn.BatchNorm2d(num_features))

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from srlab.images.resample import imresize
 from srlab.models.base.convolution import he_convolution
-from srlab.models.base.network import Network, half_squared_error
+from srlab.models.base.network import Network, counted, half_squared_error
 
 PUBLISHED = (20, 64)  # weight layers and channels, sec. 3.1 and 5.2
 
@@ -19,7 +19,7 @@ class VDSR(Network):
 
     def __init__(self, scale: int, num_layers: int, num_features: int) -> None:
         is_published = (num_layers, num_features) == PUBLISHED
-        super().__init__(scale, 1, "" if is_published else f"{num_layers} layers, {num_features} channels")
+        super().__init__(scale, 1, "" if is_published else counted(layer=num_layers, channel=num_features))
         layers: list[nn.Module] = [he_convolution(1, num_features)]
         for _ in range(num_layers - 2):
             layers += [nn.ReLU(), he_convolution(num_features, num_features)]

@@ -12,6 +12,7 @@ from importlib.resources import as_file, files
 from srlab.report import checks, fit
 from srlab.report.checks import published_of
 from srlab.report.claims import Claim, read_claims
+from srlab.report.literature import PAPER_SCALE
 
 Check = Callable[[Sequence[Claim], int], Iterator[str]]
 CHECKS: dict[str, Check] = {
@@ -74,7 +75,9 @@ def figure_report(claims: Sequence[Claim], scale: int) -> str:
 def paper_remarks() -> list[str]:
     """The remarks on Table 2 of An, Dai and An 2022, one line each, for the report."""
     with as_file(files("srlab.report").joinpath("an2022_table2.csv")) as path:
-        return [f"The paper's Table 2, {remark.kind}: {remark.text}" for remark in audit(read_claims(path), scale=4)]
+        return [
+            f"The paper's Table 2, {remark.kind}: {remark.text}" for remark in audit(read_claims(path), PAPER_SCALE)
+        ]
 
 
 def _published_near(claim: Claim, scale: int) -> list[str]:

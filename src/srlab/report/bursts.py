@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from srlab.evaluation.metrics.catalogue import of_table
 from srlab.images.files import read_image
+from srlab.models.base.network import counted
 from srlab.report.figures import comparison_figure, detail_window
 from srlab.report.table import markdown
 
@@ -44,7 +45,7 @@ def picture(metrics: Sequence[dict[str, Any]], protocol: str, folder: Path, set_
         (kept,) = (folder / one["method"] / set_name).iterdir()
         hr = read_image(kept / "original.png")
         for count, sets in one["frames"]["protocols"][protocol].items():
-            label = f"{one['label']} ({count} frame{'s' if count != '1' else ''})"
+            label = f"{one['label']} ({counted(frame=int(count))})"
             outputs[label] = read_image(kept / f"{count}.png")
             figures[label] = sets[set_name]["images"][kept.name]
     assert hr is not None  # there is always an interpolation

@@ -1,13 +1,16 @@
 """All methods in one picture: quality against time, and the family tree with each method's figure."""
 
-import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator
+from matplotlib.transforms import Bbox
 
 from srlab.evaluation.metrics.metric import Metric
 from srlab.report.figures import COLOURS, FAINT, INK
@@ -15,29 +18,40 @@ from srlab.report.figures import COLOURS, FAINT, INK
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns, with "branch"
 SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
-# Where a label may stand around its point, in points, nearest first: (right, up), its alignment; a line joins FAR ones
-NEAR = [(6, 3, "left"), (6, -9, "left"), (-6, 3, "right"), (-6, -9, "right"), (0, 8, "center"), (0, -14, "center")]
-FAR = [
-    (radius * math.cos(angle), radius * math.sin(angle) - 3, "left" if math.cos(angle) > 0 else "right")
-    for radius in (20, 32, 46, 62, 80, 100)
-    for angle in np.radians([40, -40, 140, -140, 15, -15, 165, -165, 65, -65, 115, -115])
-]
+# Where a label may stand around its point, in points, best first: (right, up); a line joins the FAR ones to their point
+NEAR = [(7, 5), (7, -6), (-7, 5), (-7, -6), (0, 10), (0, -11)]
+FAR = [(r * right, r * up) for r in range(18, 110, 10) for right in (1, -1, 0.3, -0.3) for up in (1, -1)]
 
 
 def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str, Any]], set_name: str) -> Figure:
     """Mean PSNR (dB) on `set_name` against milliseconds per output megapixel (log axis), the Pareto front as a line.
 
     A method lies on the front if no other is both at least as fast and better, or faster and at least as good.
+    The axis starts at bicubic: what is worse is named below the picture, so that the others are told apart.
     One without a time, since the machine was busy, has no point.
     """
-    metrics = [one for one in metrics if costs[one["method"]]["ms_per_megapixel"] is not None]
-    times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
-    values = [one["datasets"][set_name]["psnr"] for one in metrics]
-    figure, axes = _plane(f"PSNR on {set_name} (dB)", "ms per output megapixel")
+    quality = {one["method"]: one["datasets"][set_name]["psnr"] for one in metrics}
+    start = quality.get("bicubic", min(quality.values()))
+    colours, methods = _branch_colours(metrics), [one["method"] for one in metrics]
+    names = dict(zip(methods, _short_names([one["label"] for one in metrics]), strict=True))
+    untimed = [method for method in methods if costs[method]["ms_per_megapixel"] is None]
+    below = [f"{names[method]} {quality[method]:.2f}" for method in methods if quality[method] < start]
+    missing = [f"Worse than bicubic ({start:.2f} dB): {', '.join(below)}."] * bool(below)
+    if untimed:
+        missing.append(f"Not timed, since the machine was busy: {', '.join(names[method] for method in untimed)}.")
+    lines = ["ms per output megapixel", *(line for text in missing for line in textwrap.wrap(text, 120))]
+    title = f"PSNR on {set_name} (dB)" + ", from bicubic on" * ("bicubic" in quality)
+    figure, axes = _plane(title, "\n".join(lines))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    _scatter(figure, metrics, times, values, pareto_front(times, values), "steps-post", "lower right")
+    axes.xaxis.set_minor_formatter(LogFormatter())  # writes only where there is less than a decade
+    metrics = [one for one in metrics if quality[one["method"]] >= start and one["method"] not in untimed]
+    times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
+    values = [quality[one["method"]] for one in metrics]
+    words = "Pareto front, names in bold: no method is both faster and better"
+    front = pareto_front(times, values)
+    _scatter(figure, metrics, times, values, front, "steps-post", words, colours, start if values else None)
     return figure
 
 
@@ -50,7 +64,8 @@ def perception_distortion(metrics: Sequence[Metrics], set_name: str, index: Metr
     values = [one["datasets"][set_name][index.name] for one in metrics]
     figure, _ = _plane(f"{index.heading} on {set_name}: lower is better", f"PSNR on {set_name} (dB)")
     front = pareto_front([-psnr for psnr in psnrs], [-value for value in values])
-    _scatter(figure, metrics, psnrs, values, front, "steps-pre", "upper right")
+    words = f"Front, names in bold: no method has both a higher PSNR and a lower {index.label}"
+    _scatter(figure, metrics, psnrs, values, front, "steps-pre", words, _branch_colours(metrics), None)
     return figure
 
 
@@ -101,7 +116,7 @@ def family_tree(metrics: Sequence[Metrics], set_name: str) -> Figure:
 
 
 def _plane(title: str, x_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(10, 6), dpi=150, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(10, 6.6), dpi=150, facecolor="white", layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(x_label, fontsize=9.5, color=FAINT)
     axes.set_title(title, loc="left", fontsize=10.5, color=INK)
@@ -115,24 +130,31 @@ def _scatter(
     y: Sequence[float],
     front: Sequence[int],
     steps: Literal["steps-pre", "steps-post"],
-    legend: Literal["lower right", "upper right"],
+    words: str,
+    colours: Mapping[str, str],
+    start: float | None,
 ) -> None:
-    """A labelled point per method in the colour of its branch, those of the `front` (indices) joined by a line."""
+    """A labelled point per method in the colour of its branch, those of the `front` (indices) joined by a line.
+
+    `words` say what the line is; the axis starts at `start` where one is given.
+    """
     (axes,) = figure.axes
     corners = np.array(sorted((x[index], y[index]) for index in front)).reshape(-1, 2)
-    axes.plot(*corners.T, drawstyle=steps, color="#b0b0b0", linewidth=1.4, zorder=1)
-    for trunk, colour in _branch_colours(metrics).items():
+    axes.plot(*corners.T, drawstyle=steps, color="#b0b0b0", linewidth=1.4, zorder=1, label=words)
+    for trunk in dict.fromkeys(_trunk(one) for one in metrics):
         own = [index for index, one in enumerate(metrics) if _trunk(one) == trunk]
         points = [x[index] for index in own], [y[index] for index in own]
-        axes.scatter(*points, s=42, color=colour, edgecolor="white", linewidth=0.8, label=trunk, zorder=3)
+        axes.scatter(*points, s=42, color=colours[trunk], edgecolor="white", linewidth=0.8, label=trunk, zorder=3)
     axes.margins(x=0.12, y=0.08)
+    if start is not None:
+        axes.set_ylim(bottom=start - 0.03 * (max(y) - start or 1))  # half a dot of bicubic's own
     axes.tick_params(which="both", labelsize=8.5, colors=FAINT, length=3)
     axes.grid(color="#ececec", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    if metrics:
-        axes.legend(frameon=False, fontsize=9, loc=legend)
+    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=3)  # below: there it covers no label
     figure.draw_without_rendering()  # places of labels are in pixels, which the layout decides
-    _label_points(axes, x, y, _short_names([one["label"] for one in metrics]), front)
+    labels = _short_names([one["label"] for one in metrics])
+    _label_points(axes, np.array([x, y]).T, labels, [colours[_trunk(one)] for one in metrics], front)
 
 
 def _tree(metrics: Sequence[Metrics]) -> Iterator[tuple[int, str, str, int | None]]:
@@ -175,41 +197,46 @@ def _branch_colours(metrics: Sequence[Metrics]) -> dict[str, str]:
 
 
 def _label_points(
-    axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str], front: Sequence[int]
+    axes: Axes, points: np.ndarray, labels: Sequence[str], colours: Sequence[str], front: Sequence[int]
 ) -> None:
-    """Write each label where it and the line to its point cover least of other labels, points and lines."""
-    points = axes.transData.transform(np.array([x, y]).T)
-    taken = np.concatenate([points - 5, points + 5], axis=1)  # boxes, (number, 4): left, bottom, right, top
-    from_left: list[int] = np.argsort(points[:, 0]).tolist()
+    """Write each label, in its colour, beside its point (N, 2), where it covers no other label, point or line."""
+    places = axes.transData.transform(points)
+    dots = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in places]
+    taken: list[Bbox] = []
+    from_left: list[int] = np.argsort(places[:, 0]).tolist() if len(places) else []
     for index in from_left:
-        style = {"fontsize": 8.5, "color": INK, "weight": "bold" if index in front else "normal"}
-        others = np.delete(taken, index, axis=0)
-        tried = []
-        for place, (right, up, alignment) in enumerate(NEAR + FAR):
-            at, offset = (x[index], y[index]), (right, up)
-            note = axes.annotate(labels[index], at, offset, textcoords="offset points", ha=alignment, **style)
-            box = note.get_window_extent().extents
-            end = np.clip(points[index], box[:2], box[2:])
-            dots = np.linspace(points[index], end, 40 if place >= len(NEAR) else 0)
-            outside = int((box[:2] < axes.bbox.extents[:2]).any() or (box[2:] > axes.bbox.extents[2:]).any())
-            # First what the label covers, then what its line crosses: in a crowd a line must cross something
-            line = np.concatenate([dots - 1, dots + 1], axis=1)
-            cost = (outside + _overlaps(box[None], others), _overlaps(line, others))
-            tried.append((cost, place, note, box, line, end))
-            note.set_visible(False)
-            if cost == (0, 0):
-                break
-        *_, note, box, line, end = min(tried, key=lambda one: one[:2])
-        for _, _, other, *_ in tried:
-            if other is not note:
-                other.remove()
-        note.set_visible(True)
-        taken = np.concatenate([taken, box[None], line])
-        if len(line):
-            axes.plot(*axes.transData.inverted().transform([points[index], end]).T, color=FAINT, linewidth=0.6)
+        style: dict[str, Any] = {"fontsize": 8.5, "weight": "bold" if index in front else "normal"}
+        size = Text(text=labels[index], figure=axes.figure, **style).get_window_extent()
+        at = places[index]
+        covered = taken + [dot for dot, place in zip(dots, places, strict=True) if abs(place - at).max() > 4]
+
+        def cost(offset: tuple[float, float], at: np.ndarray = at, size: Bbox = size, covered: list = covered) -> float:
+            box, *line = _boxes(axes, at, size, offset)
+            if box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1 or box.y0 < axes.bbox.y0:
+                return 100
+            away = np.hypot(*(places - places.clip(box.min, box.max)).T)  # from the label to each point
+            is_anothers = not line and away.min() < np.hypot(*(at - at.clip(box.min, box.max))) - 1
+            return box.count_overlaps(covered) + sum(part.count_overlaps(covered) > 0 for part in line) + is_anothers
+
+        best = min(NEAR + FAR, key=cost)
+        taken += _boxes(axes, at, size, best)
+        edge = 0.5 - 0.5 * float(np.sign(best[0]))  # of the label, which the offset and the line lead to
+        style |= {"ha": ["left", "center", "right"][int(2 * edge)], "va": "center", "color": _dark(colours[index])}
+        if best in FAR:
+            line = {"arrowstyle": "-", "color": colours[index], "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+            style["arrowprops"] = line | {"relpos": (edge, 0.5)}
+        axes.annotate(labels[index], points[index], best, textcoords="offset points", **style)
 
 
-def _overlaps(boxes: np.ndarray, others: np.ndarray) -> int:
-    """How many pairs of `boxes` (n, 4) and `others` (m, 4) overlap."""
-    low, high = np.maximum(boxes[:, None, :2], others[:, :2]), np.minimum(boxes[:, None, 2:], others[:, 2:])
-    return int((low < high).all(2).sum())
+def _boxes(axes: Axes, at: np.ndarray, size: Bbox, offset: tuple[float, float]) -> list[Bbox]:
+    """In pixels: of a label that stands at `offset` (points) from `at`, and along the line to it, if there is one."""
+    x, y = at + np.array(offset) * axes.figure.dpi / 72
+    left = x - size.width * (0.5 - 0.5 * np.sign(offset[0]))
+    label = Bbox.from_bounds(left, y - size.height / 2, size.width, size.height)
+    line = np.linspace(at, (x, y), 12)[3:-1] if offset in FAR else []
+    return [label, *(Bbox.from_bounds(x - 2, y - 2, 4, 4) for x, y in line)]
+
+
+def _dark(colour: str) -> str:
+    """A colour in which words can be read on white (contrast of 4.5 and more, for all of COLOURS)."""
+    return to_hex(tuple(0.66 * np.array(to_rgb(colour))))

@@ -20,6 +20,7 @@ WORDS = " / ".join(METRICS[key].label for key in CAPTIONED)
 Crop = tuple[int, int, int]  # top row, left column, side, in pixels
 History = Sequence[Mapping[str, Any]]  # one mapping per epoch
 
+WIDTH, LINE = 25, 11.5  # characters of a caption's line, points from one to the next
 ACCENT, HALO = "#ffd400", "#202020"  # frame of the crop: the pair shows on every photo
 INK, FAINT = "#1a1a1a", "#6b6b6b"
 # Okabe and Ito's eight colours, told apart by colour-blind readers; yellow darkened to show on white.
@@ -37,11 +38,11 @@ def detail_window(image: np.ndarray, size: int) -> Crop:
     height, width = image.shape[:2]
     if not 1 <= size <= min(height, width):
         raise SrlabError(f"a crop of {size} px does not fit in an image of {width}x{height} px: choose a smaller one")
-    grey = _window_sums(np.pad(image.astype(np.int64).sum(axis=2), 1, mode="edge"), 3)
+    grey = window_sums(np.pad(image.astype(np.int64).sum(axis=2), 1, mode="edge"), 3)
     energy = np.zeros_like(grey)
     energy[:-1] += np.diff(grey, axis=0) ** 2
     energy[:, :-1] += np.diff(grey, axis=1) ** 2
-    sums = _window_sums(energy, size)
+    sums = window_sums(energy, size)
     top, left = (min(size // 2, (side - size) // 2) for side in (height, width))
     inner = sums[top : sums.shape[0] - top, left : sums.shape[1] - left]
     row, column = np.unravel_index(int(inner.argmax()), inner.shape)
@@ -69,7 +70,8 @@ def comparison_figure(
     tiles = [("Original", hr, WORDS, False)]
     for label, sample in samples.items():
         tiles.append((label, sample, scores_text(scores[label]), psnrs[label] == best))
-    layout = _Layout(len(tiles), aspect=hr.shape[1] / hr.shape[0])
+    num_lines = max(len(_label_lines(label)) for label, *_ in tiles)
+    layout = _Layout(len(tiles), hr.shape[1] / hr.shape[0], num_lines)
     figure = Figure(figsize=layout.figure_size, dpi=150, facecolor="white")
     overview = layout.overview(figure)
     _show(overview, hr, frame=False)
@@ -92,8 +94,9 @@ def visual_figure(rows: Mapping[str, Mapping[str, tuple[np.ndarray, str]]]) -> F
 
     A row per image, a column per label. Crops are enlarged by pixel replication.
     """
-    side, gap, caption, left_margin, top_margin = 1.75, 0.1, 0.22, 0.3, 0.42  # inches
+    side, gap, caption, left_margin = 1.75, 0.1, 0.22, 0.3  # inches
     labels = list(next(iter(rows.values())))
+    top_margin = (LINE * max(len(_label_lines(label)) for label in labels) + 8) / 72
     width, height = left_margin + len(labels) * (side + gap), top_margin + len(rows) * (side + caption)
     figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
     for down, (image, crops) in enumerate(rows.items()):
@@ -110,7 +113,8 @@ def visual_figure(rows: Mapping[str, Mapping[str, tuple[np.ndarray, str]]]) -> F
 def training_curves(histories: Mapping[str, History]) -> Figure:
     """Validation PSNR in dB and training loss over epochs, one colour per model, the epoch of best PSNR marked.
 
-    The loss axis is logarithmic where the losses span a factor of ten or more.
+    Losses are of different units (MSE, sums over a patch, a GAN's): each is drawn as a share of its first value. That
+    axis is logarithmic where the shares span a factor of ten or more.
 
     Rows are mappings with "epoch", "train/loss" and "val/psnr"; an epoch without validation may leave the latter out.
     Without any history the figure says so: a profile may hold classical methods only.
@@ -136,11 +140,12 @@ def training_curves(histories: Mapping[str, History]) -> Figure:
             dot = {"color": style["color"], "markersize": 6, "markeredgecolor": "white", "zorder": 3}
             quality.plot(epochs[best], values[best], "o", **dot)
         quality.plot(epochs, values, label=name, **style)
-        loss.plot(*_series(history, "train/loss"), label=label, **style)
-    losses = [value for history in histories.values() for value in _series(history, "train/loss")[1]]
-    if losses and min(losses) > 0 and max(losses) / min(losses) >= 10:  # below a decade log ticks cannot be read
+        epochs, losses = _series(history, "train/loss")
+        loss.plot(epochs, [value / losses[0] for value in losses], **style)
+    shares = [value for line in loss.lines for value in np.asarray(line.get_ydata()).tolist()]
+    if shares and min(shares) > 0 and max(shares) / min(shares) >= 10:  # below a decade log ticks cannot be read
         loss.set_yscale("log")
-    for axes, title in ((quality, "Validation PSNR (dB)"), (loss, "Training loss")):
+    for axes, title in ((quality, "Validation PSNR (dB)"), (loss, "Training loss, as a share of that of epoch 0")):
         _tidy(axes, title)
     _legend_below(figure, quality)
     return figure
@@ -149,9 +154,10 @@ def training_curves(histories: Mapping[str, History]) -> Figure:
 class _Layout:
     """Inches: the overview on the left, beside it a grid of square tiles of the same total height, captions below."""
 
-    tile_side, gap, caption, margin = 1.75, 0.14, 0.56, 0.12
+    tile_side, gap, margin = 1.75, 0.14, 0.12
 
-    def __init__(self, num_tiles: int, aspect: float) -> None:
+    def __init__(self, num_tiles: int, aspect: float, num_lines: int) -> None:
+        self.caption = (12 + LINE * num_lines + 5) / 72  # lines of a label, then the scores
         # Two rows up to 8 tiles keep the picture wide and low; 9 tiles (8 methods) fill three rows of three.
         self.num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3 if num_tiles <= 15 else 4
         self.num_columns = ceil(num_tiles / self.num_rows)
@@ -178,7 +184,7 @@ class _Layout:
         return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
-def _window_sums(values: np.ndarray, size: int) -> np.ndarray:
+def window_sums(values: np.ndarray, size: int) -> np.ndarray:
     """Sums over all size x size windows inside an integer array, by a summed-area table (Crow 1984)."""
     table = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     return table[size:, size:] - table[:-size, size:] - table[size:, :-size] + table[:-size, :-size]
@@ -197,17 +203,19 @@ def _caption(axes: Axes, label: str, text: str, is_best: bool) -> None:
     faint = INK if is_best else FAINT
     lines = [(line, 8.5, INK) for line in _label_lines(label)] + [(text, 8, faint)]
     for index, (line, size, colour) in enumerate(lines):
-        below = -12 - 11.5 * index  # points from the tile to the line's baseline
+        below = -12 - LINE * index  # points from the tile to the line's baseline
         style = {"ha": "center", "va": "baseline", "fontsize": size, "color": colour, "weight": weight}
         axes.annotate(line, (0.5, 0), (0, below), "axes fraction", "offset points", **style)
 
 
 def _label_lines(label: str) -> list[str]:
-    """At most two lines that fit below a tile; a variant in brackets goes to the second."""
-    name, bracket, variant = label.partition(" (")
-    if bracket and max(len(name), len(variant) + 1) <= 25 < len(label):
-        return [name, f"({variant}"]
-    return textwrap.wrap(label, width=25, max_lines=2, placeholder="…")
+    """Lines that fit below a tile; remarks in brackets go below the name, whole ones where they fit."""
+    if len(label) <= WIDTH:
+        return [label]
+    name, bracket, remarks = label.partition(" (")
+    whole = ", ".join(remark.replace(" ", "\N{NO-BREAK SPACE}") for remark in f"{bracket[1:]}{remarks}".split(", "))
+    lines = [line for text in (name, whole) for line in textwrap.wrap(text, WIDTH)]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _series(history: History, key: str) -> tuple[list[int], list[float]]:

@@ -12,6 +12,7 @@ PROTOCOLS = {
     "other": "a protocol of the source's own",
     "unknown": "not stated",
 }
+PAPER_SCALE = 4  # of An, Dai and An 2022
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def errata() -> dict[tuple[str, int, str, str, str], tuple[str, str]]:
 
 
 def paper_table() -> dict[str, dict[str, dict[str, float]]]:
-    """{set: {method: {"psnr": dB, "ssim": 0 to 1}}}, methods bicubic, srcnn, espcn, srgan at x4.
+    """{set: {method: {"psnr": dB, "ssim": 0 to 1}}}, methods bicubic, srcnn, espcn, srgan at PAPER_SCALE.
 
     Source: An, Dai and An 2022, Table 2, as printed.
     """

@@ -24,13 +24,13 @@ from srlab.training.curves import read_history
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns
 
 CAPTIONS = {
-    "quality_and_time": "PSNR against time per output megapixel; the line is the Pareto front",
+    "quality_and_time": "PSNR from bicubic on, against time per output megapixel; the line is the Pareto front",
     "perception_distortion": "A perceptual index against PSNR; the line is the front",
     "family_tree": "The paper's taxonomy, and what each method reaches",
     "comparison": "One test image, and one crop of it under every method",
     "visual": "Several test images: the crop of each in which most is to be seen",
     "frames": "One test image from a single LR frame and from several",
-    "training_curves": "Validation PSNR and training loss over the epochs",
+    "training_curves": "Validation PSNR, and training loss as a share of its first value, over the epochs",
 }
 COLUMNS = ("bicubic", "srcnn", "espcn", "srresnet", "srgan")  # of `visual`, names of lines in params.yaml
 NUM_ROWS = 6
@@ -60,13 +60,17 @@ def comparison(
     """
     outputs, scores = {}, {}
     for one in metrics:
-        file = samples / one["method"] / set_name / f"{image}.png"
-        if not file.exists():
-            raise SrlabError(
-                f"{file} is missing: raise evaluate.num_samples in params.yaml, or choose an earlier image"
-            )
+        file = sample_file(samples, one["method"], set_name, image)
         outputs[one["label"]], scores[one["label"]] = read_image(file), one["datasets"][set_name]["images"][image]
     return comparison_figure(hr, outputs, scores, detail_window(hr, crop_size))
+
+
+def sample_file(samples: Path, method: str, set_name: str, image: str) -> Path:
+    """Where the evaluation kept a method's output for a test image; SrlabError if it did not."""
+    file = samples / method / set_name / f"{image}.png"
+    if not file.exists():
+        raise SrlabError(f"{file} is missing: raise evaluate.num_samples in params.yaml, or choose an earlier image")
+    return file
 
 
 def visual(

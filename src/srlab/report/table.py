@@ -10,8 +10,10 @@ from srlab.evaluation.metrics.catalogue import METRICS, of_table
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
 from srlab.machine import MACHINE_BUSY
+from srlab.models.base.network import counted
+from srlab.report.audit import paper_remarks
 from srlab.report.checks import joined
-from srlab.report.literature import Published
+from srlab.report.literature import PAPER_SCALE, Published
 from srlab.report.repetitions import mean_label, mean_text
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
@@ -48,7 +50,8 @@ def summary(
     method) add columns; `titles` are what headings call sets, as in "Set14 (9 of 14 images)"; `sections` follow the
     table. `groups` are `repetitions` of one method: each gets a row with means and standard deviations at the end.
 
-    Of `published`, what other papers print for the same methods, sets and scale gets a section of its own.
+    Where sets of `paper` were evaluated at its scale, its figures and the remarks on them are part of the page. Of
+    `published`, what other papers print for the same methods, sets and scale gets a section of its own.
 
     The best of a column is bold, and so is every method that prints the same figure. SrlabError if there is nothing to
     tabulate, or the methods differ in scale, protocols, sets or images.
@@ -63,12 +66,12 @@ def summary(
         parts.append(f"Nearest and bicubic were not compared with known figures on {reasons}.")
     if costs:
         parts.append(_costs_note(costs))
-    parts += [*sections, "## The paper's own figures beside ours"]
-    shared = [name for name in paper if name in first["datasets"]]
-    if shared:
-        parts.append(_beside([under(one, ERA) for one in metrics], {name: paper[name] for name in shared}))
-    else:
-        parts += [f"{joined(list(paper))} were not evaluated in this profile; the paper reports:", _paper_alone(paper)]
+    parts += sections
+    shared = {name: methods for name, methods in paper.items() if name in first["datasets"]}
+    if shared and first["scale"] == PAPER_SCALE:
+        beside = _beside([under(one, ERA) for one in metrics], shared)
+        parts += ["## The paper's own figures beside ours", beside]
+        notes = [*notes, *paper_remarks()]
     parts += _published_section(metrics, published)
     if notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -135,7 +138,7 @@ def scores_table(
     columns[0] += [mean_label(group[0]["label"], len(group)) for group in evaluated]
     for name, key in scored:
         metric = METRICS[key]
-        title = titles.get(name, f"{name} ({_count(len(metrics[0]['datasets'][name]['images']))})")
+        title = titles.get(name, f"{name} ({counted(image=len(metrics[0]['datasets'][name]['images']))})")
         headings.append(f"{title}: {metric.heading}")
         column = _bold_best([one["datasets"][name][key] for one in metrics], metric)
         means = [mean_text([one["datasets"][name][key] for one in group], metric) for group in evaluated]
@@ -177,16 +180,6 @@ def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
             lines.append(line)
     headings = [part for key in PAPER for part in (f"{METRICS[key].heading}: paper", "ours", "ours - paper")]
     return markdown(["Set", "Method", *headings], lines, num_text=2)
-
-
-def _paper_alone(paper: Paper) -> str:
-    methods = list(METHOD_NAMES)
-    lines = [
-        [name, METRICS[key].heading, *_bold_best([paper[name][method][key] for method in methods], METRICS[key])]
-        for name in paper
-        for key in PAPER
-    ]
-    return markdown(["Set", "Metric", *METHOD_NAMES.values()], lines, num_text=2)
 
 
 def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
@@ -243,7 +236,3 @@ def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]], num_text: 
     rule = ["---"] * num_text + ["---:"] * (len(headings) - num_text)
     escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in [headings, rule, *lines])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in escaped)
-
-
-def _count(number: int) -> str:
-    return f"{number} image" if number == 1 else f"{number} images"

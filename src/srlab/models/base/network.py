@@ -123,6 +123,11 @@ def full_precision(device: torch.device) -> Iterator[None]:
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
 
 
+def counted(**numbers: int) -> str:
+    """As in "1 block, 16 channels" for block=1, channel=16."""
+    return ", ".join(f"{number} {what}" + "s" * (number != 1) for what, number in numbers.items())
+
+
 def half_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
     """1/2 ||HR - SR||^2, scalar, in float32: summed over the pixels of a patch (C, H, W), averaged over the batch.
 
