@@ -3,6 +3,7 @@
 Stages evaluate_classical@C, evaluate_examples@E, evaluate@M, evaluate_gan@G and evaluate_pretrained@P.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -43,7 +44,7 @@ def main(cfg: DictConfig) -> None:
     with tracker.closing():
         scores = evaluate(name, method, stores, cfg.scale, protocols, samples, cfg.num_samples, device)
         scores |= score_frames(name, method, stores, instantiate(cfg.burst), protocols, output / "frames" / name)
-        scores |= {"branch": cfg.model.branch, "unchecked": checked.unchecked}
+        scores |= {"branch": cfg.model.branch} | asdict(checked)
         write_json(output / "metrics" / f"{name}.json", scores)
         write_json(output / "costs" / f"{name}.json", cost)
         tracker.tags({"srlab.label": scores["label"]})

@@ -15,9 +15,9 @@ def main(cfg: DictConfig) -> None:
     from srlab.files import read_made
     from srlab.patches.pairs import PairStore
     from srlab.report import bursts, perception, statistics
-    from srlab.report.audit import paper_remarks
     from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published
+    from srlab.report.offline import about, gallery, write_offline_page
     from srlab.report.page import comparison, curves, set_titles, shown_image, training_set_note, visual, write_page
     from srlab.report.repetitions import repetitions
     from srlab.report.table import rows, summary
@@ -31,7 +31,7 @@ def main(cfg: DictConfig) -> None:
         name: read_made(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
     }
     trained_on = [name for name, one in cfg.datasets.items() if one.role == "train"]
-    notes = [*(training_set_note(name, manifests[name]) for name in trained_on), *paper_remarks()]
+    notes = [training_set_note(name, manifests[name]) for name in trained_on]
     protocol, crop_size = cfg.figure.protocol, cfg.figure.crop_size
     set_name, image = shown_image(cfg.datasets, Path(cfg.pairs), cfg.figure.figure_set, cfg.figure.figure_image)
     titles = set_titles(manifests)
@@ -55,12 +55,26 @@ def main(cfg: DictConfig) -> None:
         "training_curves": curves(metrics, Path(cfg.trained), networks),
     }
     write_page(output, table, figures)
+    shown_images = gallery(shown, Path(cfg.pairs), Path(cfg.samples), crop_size)
+    settings = {
+        "seed": cfg.seed,
+        "scale": cfg.scale,
+        "datasets": cfg.datasets,
+        "report": cfg.figure,
+        "classical": cfg.classical,
+        "examples": cfg.examples,
+        "models": cfg.models,
+        "gans": cfg.gans,
+        "pretrained": cfg.pretrained,
+    }
+    write_offline_page(output, shown_images, about(shown, manifests, Path(cfg.sheets), settings))
 
     tracker = instantiate(cfg.tracking).start("comparison", {"srlab.method": "comparison"}, {"scale": cfg.scale})
     with tracker.closing():
         tracker.describe(table, [one["method"] for one in metrics])
         tracker.table(rows(metrics, costs), "comparison.json")
         tracker.artifact(output / "summary.md", "")
+        tracker.artifact(output / "index.html", "")
         tracker.artifact(output / "figures", "figures")
 
 

@@ -43,6 +43,7 @@ def main() -> None:
     console = Console()
     console.print(table_of(SUMMARY.read_text("utf-8")))
     console.print("The whole page     reports/summary.md")
+    console.print("To look at, alone  reports/index.html")
     console.print("The pictures       reports/figures/")
     console.print("Every run, curves  make ui")
 

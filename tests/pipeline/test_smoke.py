@@ -192,6 +192,7 @@ def test_the_comparison_run_holds_the_table(store: Store, smoke: Workspace, tmp_
 
 
 def test_the_comparison_run_holds_the_figures_and_links_to_the_others(store: Store) -> None:
+    assert {"index.html", "summary.md"} <= set(store.artifacts("comparison"))
     assert store.artifacts("comparison", "figures") == [f"figures/{name}.png" for name in sorted(FIGURES)]
     description = store.runs["comparison"].data.tags["mlflow.note.content"]
     for method in METHODS:
