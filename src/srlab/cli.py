@@ -40,6 +40,18 @@ them. The settings of the training are those of FOLDER/.hydra/config.yaml, if it
 the command line. A line of `pretrained` in params.yaml then makes them a row of the table.
 """
 
+COMPARING = """\
+Write one HTML file in which a person says, pair by pair, which of two crops looks better. The crops are of the images
+that the evaluation kept, where two methods differ most; nobody sees which methods they are of. The page saves the
+answers as answers.json, which `srlab blind score` reads.
+"""
+
+SCORING = """\
+Score methods by the answers of one or more persons: log odds of being preferred to the mean of all methods, 0, with
+95 % intervals (Bradley-Terry model, maximum likelihood with Firth's penalty, Fisher information). Answers count as
+independent, though those of one person are not quite: intervals are rather too narrow.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can fix."""
@@ -83,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     release.add_argument("--hours", type=float, help="that it took; default: those of the run in MLflow")
     release.add_argument("--commit", help="of the code that trained it; default: that of the run in MLflow")
     release.set_defaults(run=_release)
+    _add_blind(commands)
     options = parser.parse_args(arguments)
     begin(Path())
     try:
@@ -91,6 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("SRLAB_DEBUG"):
             raise
         sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+
+def _add_blind(commands: argparse._SubParsersAction) -> None:
+    blind = commands.add_parser("blind", help="compare methods by eye, names hidden", description=COMPARING)
+    blind.add_argument("--methods", nargs="+", default=[], metavar="NAME", help="default: all that were evaluated")
+    blind.add_argument("--samples", type=Path, default=Path("reports/samples"), help="default: reports/samples")
+    blind.add_argument("--pairs", type=int, default=40, help="that are shown; default: 40")
+    blind.add_argument("--seed", type=int, default=0, help="of their order; default: 0")
+    blind.add_argument("-o", "--output", type=Path, default=Path("blind.html"), help="default: blind.html")
+    blind.set_defaults(run=_blind)
+    of_blind = blind.add_subparsers(metavar="score FILE...")
+    answers = of_blind.add_parser("score", help="Bradley-Terry scores of the answers", description=SCORING)
+    answers.add_argument("files", nargs="+", type=Path, metavar="FILE", help="answers.json of a person")
+    answers.set_defaults(run=_blind_scores)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -171,6 +198,22 @@ def _release(options: argparse.Namespace) -> None:
         print(f"  nobody knows {', '.join(unknown)}: add {', '.join(f'--{key}' for key in unknown)}")
     line = f"{options.name}_released: {{method: released, folder: pretrained, file: {options.name}}}"
     print(f"now: add `{line}` to `pretrained` in params.yaml, then dvc repro")
+
+
+def _blind(options: argparse.Namespace) -> None:
+    from srlab.report.blind import write_test
+
+    num = write_test(options.samples, options.methods, options.pairs, options.seed, options.output)
+    print(f"{options.output}: {options.pairs} pairs from {num} images; then srlab blind score answers.json")
+
+
+def _blind_scores(options: argparse.Namespace) -> None:
+    from srlab.report.blind import read_answers, scored
+
+    answers = [answer for file in options.files for answer in read_answers(file)]
+    print(f"{'method':24} {'preferred':>12}  {'score':>6}  95 % interval")
+    for one in scored(answers):
+        print(one)
 
 
 def _audit(options: argparse.Namespace) -> None:
