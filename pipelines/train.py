@@ -6,7 +6,7 @@ Also the script of sweeps: `python pipelines/train.py -m model=espcn models.espc
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from srlab.stage import output_folder, stage
 
@@ -55,7 +55,9 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
             trainer, patience = instantiate(cfg.trainer.lightning), cfg.model.settings.patience
             watcher, minutes = trial.watching(tracker), cfg.trainer.checkpoint_minutes
             fitted = fit(module, data, trainer, work, name, patience, watcher, made_by, minutes)
-            facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale)} | module.facts
+            network = OmegaConf.to_container(cfg.model.method.net, resolve=True)  # the file can be loaded alone
+            facts = {"method": name, "epoch": str(fitted.best_epoch), "scale": str(cfg.data.scale), "network": network}
+            facts |= module.facts
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
             write_json(output / "run.json", {"run_id": tracker.known_id()})

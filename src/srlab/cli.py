@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from srlab.errors import SrlabError
 from srlab.start import begin
@@ -52,6 +53,11 @@ Score methods by the answers of one or more persons: log odds of being preferred
 independent, though those of one person are not quite: intervals are rather too narrow.
 """
 
+UPSCALING = """\
+Enlarge photos: files, folders or patterns; PNG, JPEG, WebP and TIFF of 8 or 16 bits, with profile, EXIF and alpha. A
+photo that cannot be read is named and stops no other. docs/upscale.md says what to take when.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can fix."""
@@ -59,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="check params.yaml", description=CHECKING)
     check.set_defaults(run=_check)
+    _add_upscale(commands)
     audit = commands.add_parser("audit", help="explain a figure or a table of figures", description=DESCRIPTION)
     audit.add_argument("table", nargs="?", type=Path, help="CSV or Markdown file")
     audit.add_argument("--set", help="Set5, Set14, BSD100 or Urban100")
@@ -120,11 +127,51 @@ def _add_blind(commands: argparse._SubParsersAction) -> None:
     answers.set_defaults(run=_blind_scores)
 
 
+def _add_upscale(commands: Any) -> None:
+    upscale = commands.add_parser("upscale", help="enlarge photos", description=UPSCALING)
+    upscale.add_argument("inputs", nargs="+", metavar="IN", help="file, folder or quoted pattern")
+    upscale.add_argument(
+        "-o", dest="out", type=Path, required=True, metavar="OUT", help="folder, or file for one photo"
+    )
+    how = upscale.add_mutually_exclusive_group()
+    how.add_argument(
+        "--model", default="srresnet", metavar="NAME|FILE", help="of pretrained/, or weights; default: srresnet"
+    )
+    how.add_argument("--method", help="line of `classical` or `examples` of params.yaml instead of a network")
+    upscale.add_argument("--with", dest="towards", metavar="NAME|FILE", help="network to interpolate towards")
+    upscale.add_argument("--alpha", type=float, default=0.5, help="how far, 0 to 1; default: 0.5")
+    upscale.add_argument("--scale", type=int, help="of --method, default: that of params.yaml; a network has its own")
+    upscale.add_argument("--back-project", action="store_true", help="the output reduces to the input again")
+    upscale.add_argument("--precision", default="auto", help="auto, float32 or bfloat16; default: auto")
+    upscale.add_argument("--tile", type=int, metavar="PX", help="of the input; 0: the whole; default: by free memory")
+    upscale.add_argument("--overwrite", action="store_true", help="replace outputs that are there")
+    upscale.set_defaults(run=_upscale)
+
+
 def _check(options: argparse.Namespace) -> None:
     from srlab.settings import check_file
 
     check_file()
     print("params.yaml is in order")
+
+
+def _upscale(options: argparse.Namespace) -> None:
+    from srlab.use.load import load, load_method  # imports torch
+    from srlab.use.upscale import upscale
+
+    how = {"precision": options.precision, "tile": options.tile, "back_project": options.back_project}
+    if options.method:
+        model = load_method(options.method, options.scale, **how)
+    else:
+        model = load(options.model, towards=options.towards, alpha=options.alpha, **how)
+    if options.scale not in (None, model.scale):
+        raise SrlabError(f"{model.label} enlarges by {model.scale}, not by {options.scale}: leave out --scale")
+    done = upscale(options.inputs, options.out, model, overwrite=options.overwrite)
+    for note in done.notes:
+        print(note)
+    print(f"{len(done.written)} photos enlarged x{model.scale} by {model.label}: {options.out}")
+    if done.problems:
+        raise SrlabError("\n".join(done.problems))
 
 
 def _send(options: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def _place(path: Path) -> Iterator[Path]:
     """An empty folder beside `path` that no other process uses; it is locked, and removed at the end."""
-    key = hashlib.sha256(path.name.encode()).hexdigest()[:12]  # a name near the longest allowed leaves no room
+    key = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # a name near the longest allowed leaves no room
     places = (path.with_name(f".{key}-{number}.partial") for number in itertools.count())
     folder, descriptor = next((one, lock) for one in places if (lock := _locked(one)) is not None)
     try:

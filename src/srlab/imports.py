@@ -12,7 +12,7 @@ def closure(modules: Iterable[str], root: Path, skip: Collection[str] = ()) -> s
     """Those of `modules` that are srlab's, and every module of srlab that they import, directly or not.
 
     An import counts wherever it stands in a file, in a function too. A package itself is left out: its `__init__.py`
-    holds only a docstring.
+    holds only a docstring, and srlab's own imports nothing before it is asked to.
 
     Args:
         modules: dotted names of modules or of things in them; names of other packages are ignored.

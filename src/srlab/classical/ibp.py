@@ -46,7 +46,10 @@ class IBP(Reconstruction):
 
     def reconstruct(self, frames: Sequence[Frame]) -> Tensor:
         """(B, C, H, W), not clamped; as `Reconstruction.reconstruct`."""
-        x = first_guess(frames)
+        return self.refined(first_guess(frames), frames)
+
+    def refined(self, x: Tensor, frames: Sequence[Frame]) -> Tensor:
+        """(B, C, H, W), not clamped: a guess `x` of that shape after `iterations` rounds."""
         for _ in range(self.iterations):
             x = x + torch.stack([self._correction(x, frame) for frame in frames]).mean(0)
         return x

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +43,21 @@ def read_image(path: Path) -> np.ndarray:
     channel.
     """
     path = Path(path)
+    with reading(path) as image:
+        if is_deep(path, image):
+            raise SrlabError(f"{path} has more than 8 bits per channel: convert it to 8 bits first")
+        require_whole(path, image)
+        return _pixels(path, upright(image))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Image.Image]:
+    """The opened picture; whatever goes wrong while it is read becomes a SrlabError (one line: file and cure)."""
     try:
         if path.stat().st_size == 0:
             raise SrlabError(f"{path} is empty (0 bytes): fetch it again or remove it")
         with Image.open(path) as image:
-            if _is_deep(path, image):
-                raise SrlabError(f"{path} has more than 8 bits per channel: convert it to 8 bits first")
-            image.load()
-            if _has_a_hole(path, image):
-                raise SrlabError(f"{path} is damaged (a part of its JPEG data is lost): fetch it again or remove it")
-            return _pixels(path, _upright(image))
+            yield image
     except SrlabError:
         raise
     except FileNotFoundError:
@@ -64,6 +71,13 @@ def read_image(path: Path) -> np.ndarray:
     except Exception as error:  # damaged files raise whatever the decoders stumble over
         reason = " ".join(str(error).split())
         raise SrlabError(f"{path} cannot be decoded ({reason}): fetch it again or remove it") from error
+
+
+def require_whole(path: Path, image: Image.Image) -> None:
+    """Decode `image`; SrlabError if a part of its JPEG data is lost, which Pillow passes over."""
+    image.load()
+    if _has_a_hole(path, image):
+        raise SrlabError(f"{path} is damaged (a part of its JPEG data is lost): fetch it again or remove it")
 
 
 def foreign_profile(path: Path) -> str | None:
@@ -100,7 +114,7 @@ def pixel_digest(image: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _is_deep(path: Path, image: Image.Image) -> bool:
+def is_deep(path: Path, image: Image.Image) -> bool:
     """Whether a channel has over 8 bits: Pillow's mode says so for grey, but deep RGB is cut to 8 bits silently."""
     if image.mode in DEEP_MODES or image.mode.startswith("I;"):
         return True
@@ -129,13 +143,18 @@ def _has_a_hole(path: Path, image: Image.Image) -> bool:
     return False
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Turned as the EXIF orientation says. Pillow's own `exif_transpose` rewrites EXIF, and fails on odd tags."""
+    turn = turn_of(image)
+    return image if turn is None else image.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What sets a picture upright whose EXIF says how the camera was held; None where there is nothing to do."""
     try:
-        orientation = image.getexif().get(EXIF_ORIENTATION)
+        return TURNS.get(image.getexif().get(EXIF_ORIENTATION))
     except Exception:  # unreadable tags say nothing about the pixels
-        return image
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+        return None
 
 
 def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
@@ -156,7 +175,7 @@ def _profile_name(profile: ImageCms.ImageCmsProfile) -> str:
     return " ".join(ImageCms.getProfileDescription(profile).split()) or "without a name"
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """As RGB, in sRGB where a profile says what the colours are."""
     profile = _profile(image)
     if profile is None:
@@ -180,5 +199,5 @@ def _pixels(path: Path, image: Image.Image) -> np.ndarray:
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         if np.array(image.getchannel("A")).min() < 255:
             raise SrlabError(f"{path} has transparency: flatten it onto a background first")
-    pixels = np.array(image.convert("L") if grey else _rgb(image))
+    pixels = np.array(image.convert("L") if grey else to_rgb(image))
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -1,12 +1,11 @@
 """A network from elsewhere as a row of the table: its range of values, order of channels, mean and tiles."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.models.base.network import Network
+from srlab.use.tiles import windows
 
 CHANNELS = {"rgb": 3, "bgr": 3, "y": 1}  # y: luma, and chroma by bicubic interpolation
 
@@ -66,15 +65,10 @@ class External(Network):
     def forward(self, lr: Tensor) -> Tensor:
         """(B, channels, h, w) in [0, 1] to (B, channels, h*scale, w*scale), not clamped; SrlabError if `net` fails."""
         sr = torch.empty(*lr.shape[:2], *(side * self.scale for side in lr.shape[2:]), dtype=lr.dtype, device=lr.device)
-        for rows, kept_rows in _windows(lr.shape[2], self.tile, self.overlap):
-            for columns, kept_columns in _windows(lr.shape[3], self.tile, self.overlap):
-                window = self._computed(lr[..., rows, columns])
-                inside = (..., self._enlarged(kept_rows, rows.start), self._enlarged(kept_columns, columns.start))
-                sr[..., self._enlarged(kept_rows), self._enlarged(kept_columns)] = window[inside]
+        for window in windows(lr.shape[2:], self.tile, self.overlap):
+            part = self._computed(lr[(..., *window.seen)])
+            sr[(..., *window.target(self.scale))] = part[(..., *window.inside(self.scale))]
         return sr
-
-    def _enlarged(self, kept: slice, origin: int = 0) -> slice:
-        return slice((kept.start - origin) * self.scale, (kept.stop - origin) * self.scale)
 
     def _computed(self, lr: Tensor) -> Tensor:
         given = (lr - self.mean) * self.value_range
@@ -110,16 +104,3 @@ class External(Network):
                 f"external.{self.name}.mean is {mean}: give one number, or {self.channels} with blanks between"
             )
         return torch.tensor(values).view(1, -1, 1, 1)
-
-
-def _windows(side: int, tile: int, overlap: int) -> Iterator[tuple[slice, slice]]:
-    """What is looked at, and what is kept of it, along a side: every pixel once, windows all `tile` long or `side`."""
-    if tile == 0 or side <= tile:
-        yield slice(0, side), slice(0, side)
-        return
-    kept = 0
-    while kept < side:
-        start = min(max(kept - overlap, 0), side - tile)
-        end = side if start + tile == side else start + tile - overlap
-        yield slice(start, start + tile), slice(kept, end)
-        kept = end

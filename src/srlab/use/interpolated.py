@@ -3,8 +3,6 @@
 from copy import deepcopy
 from pathlib import Path
 
-from torch import Tensor
-
 from srlab.errors import SrlabError
 from srlab.models.base.network import Network
 from srlab.models.base.trained import Trained, with_remarks
@@ -32,18 +30,19 @@ class Interpolated(Trained):
     def __init__(
         self, label: str, net: Network, mse: str, gan: str, generator: str, started_from: str, alpha: float
     ) -> None:
-        if not 0 <= alpha <= 1:
-            raise SrlabError(f"interpolated.*.alpha is {alpha}: set it between 0 (MSE) and 1 (GAN)")
         if generator != started_from:
             raise SrlabError(
                 f"interpolated.*.generator is {generator}, but the GAN began with {started_from}: name that one"
             )
         super().__init__(with_remarks(label, first=f"alpha {alpha:g}"), net, gan)
-        start = load_network(deepcopy(net), Path(mse)).state_dict()
-        end = self.net.state_dict()
-        self.net.load_state_dict({key: _between(start[key], end[key], alpha) for key in end})
+        move_back(self.net, load_network(deepcopy(net), Path(mse)), alpha)
 
 
-def _between(start: Tensor, end: Tensor, alpha: float) -> Tensor:
+def move_back(net: Network, start: Network, alpha: float) -> None:
+    """Give `net` the weights (1 - alpha) * those of `start` + alpha * its own; SrlabError if alpha is not in [0, 1]."""
+    if not 0 <= alpha <= 1:
+        raise SrlabError(f"alpha is {alpha}: set it between 0 (the network at the start) and 1 (what became of it)")
+    old, new = start.state_dict(), net.state_dict()
     # A count of batches, which has no part in the output, stays whole.
-    return (1 - alpha) * start + alpha * end if end.is_floating_point() else end
+    mixed = {k: (1 - alpha) * old[k] + alpha * new[k] if new[k].is_floating_point() else new[k] for k in new}
+    net.load_state_dict(mixed)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -20,7 +20,7 @@ CURE = "run `dvc repro`, which makes it again"
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def save_network(path: Path, net: nn.Module, metadata: dict[str, str]) -> None:
+def save_network(path: Path, net: nn.Module, metadata: Mapping[str, Any]) -> None:
     """Write the weights and buffers of `net` with `metadata`, atomically; equal content gives equal bytes."""
     save_tensors(path, net.state_dict(), metadata)
 
@@ -42,7 +42,7 @@ def started(net: Net, start: str | None) -> Net:
     return net if start is None else load_network(net, start)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write named tensors with `metadata`, atomically; equal content gives equal bytes."""
     # safetensors refuses channels_last tensors and views; contiguous() is their plain order.
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -60,7 +60,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise _damaged(path, error) from error
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata of a file of ours; SrlabError as in `load_tensors`."""
     _require(path)
     try:
