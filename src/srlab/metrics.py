@@ -31,14 +31,15 @@ def ssim(sr: Any, hr: Any, border: int, protocol: str = "modern") -> float:
 def _score(name: str, sr: Any, hr: Any, border: int, protocol: str) -> float:
     from hydra.utils import instantiate
 
-    from srlab.evaluation.metrics.catalogue import METRICS
+    from srlab.evaluation.metrics.psnr import PSNR
+    from srlab.evaluation.metrics.ssim import SSIM
     from srlab.kinds import content_of, names_in
     from srlab.stage import ROOT
 
     known = names_in(ROOT / "conf/protocol")
     if protocol not in known:
         raise SrlabError(f"there is no protocol {protocol}: choose one of {', '.join(known)}")
-    metric = METRICS[name]
+    metric = {"psnr": PSNR, "ssim": SSIM}[name]
     planes = partial(instantiate(content_of(ROOT / f"conf/protocol/{protocol}.yaml")).planes, kind=metric.planes)
     return metric.measure(planes(_array(sr)), planes(_array(hr)), border).item()
 

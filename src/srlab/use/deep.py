@@ -34,14 +34,9 @@ def read_deep(path: Path, image: Image.Image) -> np.ndarray:
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
             pixels = page.asarray()  # pyright: ignore[reportAttributeAccessIssue]
-        if pixels.dtype == np.uint16 and pixels.shape[:2] == (image.height, image.width):
+        if pixels.dtype == np.uint16 and pixels.shape[2] in (3, 4):  # not plane after plane
             return np.ascontiguousarray(pixels)
     raise SrlabError(f"{path} is of a depth or layout that is not read: save it with 8 or 16 bits per channel as PNG")
-
-
-def write_deep(path: Path, format: str, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif) -> None:
-    """Write uint16 (H, W, 1 to 4) as `format`, "PNG" or "TIFF", deflated."""
-    (_write_png if format == "PNG" else _write_tiff)(path, pixels, icc, exif)
 
 
 def _png_pixels(data: bytes, height: int, width: int) -> np.ndarray:
@@ -55,7 +50,8 @@ def _png_pixels(data: bytes, height: int, width: int) -> np.ndarray:
         return np.array(image).view(">u2").astype(np.uint16)
 
 
-def _write_png(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif) -> None:
+def write_png(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif) -> None:
+    """Write uint16 (H, W, 1 to 4)."""
     extra = {b"iCCP": b"icc\0\0" + zlib.compress(icc)} if icc else {}
     if exif:
         extra[b"eXIf"] = exif.tobytes().removeprefix(b"Exif\0\0")
@@ -82,12 +78,13 @@ def _png(pixels: np.ndarray, extra: Mapping[bytes, bytes]) -> Iterator[bytes]:
     yield chunk(b"IEND", b"")
 
 
-def _write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif) -> None:
+def write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.Exif) -> None:
+    """Write uint8 or uint16 (H, W, 1 to 4), deflated; Pillow writes no EXIF of a camera into one that is."""
     height, width, channels = pixels.shape
     directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in exif.items():
         directory[tag] = value
-    directory[256], directory[257], directory[258] = width, height, (16,) * channels
+    directory[256], directory[257], directory[258] = width, height, (8 * pixels.itemsize,) * channels
     directory[259], directory[262], directory[277] = 8, 1 if channels < 3 else 2, channels  # deflated; grey or RGB
     if channels in (2, 4):
         directory[338] = 2  # the last channel is alpha, not multiplied in
@@ -98,7 +95,9 @@ def _write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.E
     start = len(TIFF_HEAD) + len(directory.tobytes(len(TIFF_HEAD)))  # whatever the offsets and sizes of strips will be
     with path.open("wb") as file:
         file.seek(start)
-        strips = (zlib.compress(pixels[top : top + STRIP].astype("<u2").tobytes()) for top in tops)
+        strips = (
+            zlib.compress(pixels[top : top + STRIP].astype(pixels.dtype.newbyteorder("<")).tobytes()) for top in tops
+        )
         sizes = [file.write(strip) for strip in strips]
         directory[273], directory[279] = tuple(accumulate([0, *sizes[:-1]])), tuple(sizes)  # Pillow adds `start`
         file.seek(0)

@@ -36,15 +36,15 @@ def load(
     Raises:
         SrlabError: there is no such network, its file is damaged or does not say how to build it, or two do not fit.
     """
-    trained, settings = _trained(name)
+    method, settings = trained(name)
     if towards is not None:
-        start, own = trained.net, settings
-        trained, settings = _trained(towards)
+        start, own = method.net, settings
+        method, settings = trained(towards)
         if settings != own:
             raise SrlabError(f"{towards} is {settings}, {name} is {own}: only equal networks can be interpolated")
-        move_back(trained.net, start, alpha)
-        trained.label = with_remarks(trained.label, first=f"alpha {alpha:g}")
-    return Model(trained, trained.net.scale, **options)
+        move_back(method.net, start, alpha)
+        method.label = with_remarks(method.label, first=f"alpha {alpha:g}")
+    return Model(method, method.net.scale, **options)
 
 
 def load_method(name: str, scale: int | None = None, **options: Any) -> Model:
@@ -68,7 +68,7 @@ def load_method(name: str, scale: int | None = None, **options: Any) -> Model:
             raise (error.__cause__ or error) from None
 
 
-def _trained(name: str | Path) -> tuple[Trained, dict[str, Any]]:
+def trained(name: str | Path) -> tuple[Trained, dict[str, Any]]:
     """The network of that name or file, and how it is built."""
     path, known = Path(name), sorted(card.stem for card in RELEASED.glob("*.json"))
     if str(name) in known:

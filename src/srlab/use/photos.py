@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.images.files import DEEP_MODES, GREY_MODES, is_deep, reading, require_whole, to_rgb, turn_of
-from srlab.use.deep import read_deep, write_deep
+from srlab.use.deep import read_deep, write_png, write_tiff
 
 EXIF_PART, GPS_PART, SIZE_IN_EXIF = 0x8769, 0x8825, (0xA002, 0xA003)
 # Title, description, maker, model, resolution (3), software, time, artist, host, copyright, Windows' own (5), and the
@@ -25,12 +25,7 @@ KEPT = {0x010D, 0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 
 KEPT |= {*range(0x9C9B, 0x9CA0), EXIF_PART, GPS_PART}
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 MOST = {"JPEG": 65_535, "WEBP": 16_383}  # px of a side
-OPTIONS = {
-    "PNG": {},
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"quality": 95},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-}
+OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
 @dataclass
@@ -115,8 +110,10 @@ def save_photo(path: Path, photo: Photo) -> None:
     """Write `photo` in the format that the suffix of `path` names, whole or not at all."""
     format = FORMATS[path.suffix.lower()]
     with replacing(path) as temporary:
-        if photo.planes.dtype == np.uint16:
-            write_deep(temporary, format, photo.planes, photo.icc, photo.exif)
+        if format == "TIFF":
+            write_tiff(temporary, photo.planes, photo.icc, photo.exif)
+        elif photo.planes.dtype == np.uint16:
+            write_png(temporary, photo.planes, photo.icc, photo.exif)
         else:
             pillow_of(photo).save(temporary, format, icc_profile=photo.icc, exif=photo.exif, **OPTIONS[format])
 
@@ -158,7 +155,9 @@ def _with_info(planes: np.ndarray, image: Image.Image) -> Photo:
 
 
 def _profile(image: Image.Image, channels: int) -> bytes | None:
-    """The profile of `image` if it fits pixels of so many channels: one of CMYK colours has been applied."""
+    """The profile of `image` if it fits pixels of so many channels, which are no longer CMYK."""
+    if image.mode == "CMYK":
+        return None
     try:
         icc = image.info["icc_profile"]
         space: str = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
