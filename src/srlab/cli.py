@@ -58,6 +58,11 @@ Enlarge photos: files, folders or patterns; PNG, JPEG, WebP and TIFF of 8 or 16 
 photo that cannot be read is named and stops no other. docs/upscale.md says what to take when.
 """
 
+EXPORTING = """\
+Write a network as a file that runs without srlab, RGB in and RGB out, for any height and width; for networks on luma
+with their colour handling inside. The file is tried against srlab's own output first. Needs 'srlab[export]'.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `srlab <arguments>` (None: those of the command line); exit code 1 and one line on what the user can fix."""
@@ -65,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="check params.yaml", description=CHECKING)
     check.set_defaults(run=_check)
-    _add_upscale(commands)
+    _add_use(commands)
     audit = commands.add_parser("audit", help="explain a figure or a table of figures", description=DESCRIPTION)
     audit.add_argument("table", nargs="?", type=Path, help="CSV or Markdown file")
     audit.add_argument("--set", help="Set5, Set14, BSD100 or Urban100")
@@ -89,6 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     promote.add_argument("what", metavar="SWEEP|RUN", help="name of a sweep or of its folder, or id of a run in MLflow")
     promote.add_argument("--trial", type=int, help="another than the best, or one of several best")
     promote.set_defaults(run=_promote)
+    _add_release(commands)
+    _add_blind(commands)
+    options = parser.parse_args(arguments)
+    begin(Path())
+    try:
+        options.run(options)
+    except SrlabError as error:
+        if os.environ.get("SRLAB_DEBUG"):
+            raise
+        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+
+
+def _add_release(commands: Any) -> None:
     usage = "srlab release NAME [key=value ...] [--from FOLDER] [--note TEXT] [--data FOLDER] [--scores FILE] ..."
     release = commands.add_parser("release", help="write weights for Git", description=RELEASING, usage=usage)
     release.add_argument("name", metavar="NAME", help="line of `models` or `gans`")
@@ -102,15 +120,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     release.add_argument("--hours", type=float, help="that it took; default: those of the run in MLflow")
     release.add_argument("--commit", help="of the code that trained it; default: that of the run in MLflow")
     release.set_defaults(run=_release)
-    _add_blind(commands)
-    options = parser.parse_args(arguments)
-    begin(Path())
-    try:
-        options.run(options)
-    except SrlabError as error:
-        if os.environ.get("SRLAB_DEBUG"):
-            raise
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
 
 
 def _add_blind(commands: argparse._SubParsersAction) -> None:
@@ -127,7 +136,7 @@ def _add_blind(commands: argparse._SubParsersAction) -> None:
     answers.set_defaults(run=_blind_scores)
 
 
-def _add_upscale(commands: Any) -> None:
+def _add_use(commands: Any) -> None:
     upscale = commands.add_parser("upscale", help="enlarge photos", description=UPSCALING)
     upscale.add_argument("inputs", nargs="+", metavar="IN", help="file, folder or quoted pattern")
     upscale.add_argument(
@@ -146,6 +155,11 @@ def _add_upscale(commands: Any) -> None:
     upscale.add_argument("--tile", type=int, metavar="PX", help="of the input; 0: the whole; default: by free memory")
     upscale.add_argument("--overwrite", action="store_true", help="replace outputs that are there")
     upscale.set_defaults(run=_upscale)
+    export = commands.add_parser("export", help="write a network for other runtimes", description=EXPORTING)
+    export.add_argument("name", metavar="NAME|FILE", help="of pretrained/, or weights")
+    export.add_argument("--format", choices=("onnx", "openvino", "torch"), default="onnx", help="default: onnx")
+    export.add_argument("-o", dest="folder", type=Path, default=Path("exports"), metavar="OUT", help="default: exports")
+    export.set_defaults(run=_export)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -172,6 +186,15 @@ def _upscale(options: argparse.Namespace) -> None:
     print(f"{len(done.written)} photos enlarged x{model.scale} by {model.label}: {options.out}")
     if done.problems:
         raise SrlabError("\n".join(done.problems))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from srlab.use.export import export  # imports torch
+
+    path, facts = export(options.name, options.format, options.folder)
+    print(f"{path}: {facts['label']} x{facts['scale']}, {facts['input']}; opset {facts['opset']}")
+    for size, difference in facts["parity"].items():
+        print(f"  {size} px: at most {difference * 255:.2g} grey levels off srlab's own output")
 
 
 def _send(options: argparse.Namespace) -> None:
