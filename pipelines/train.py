@@ -20,7 +20,6 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
     use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl
     from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
     from srlab.files import write_json
     from srlab.models.base.weights import save_network

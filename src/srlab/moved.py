@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
@@ -15,7 +16,7 @@ def renew_scripts(folder: Path) -> None:
     """Write the commands of all installed packages to `folder` again, with this Python in their first line."""
     from pip._vendor.distlib.scripts import ScriptMaker  # by which pip writes them
 
-    maker = ScriptMaker(None, str(folder))
+    maker: Any = ScriptMaker(None, str(folder))  # its stubs know no plain commands
     maker.clobber, maker.variants = True, {""}
     commands = (entry for one in distributions() for entry in one.entry_points if entry.group == "console_scripts")
     maker.make_multiple([f"{entry.name} = {entry.value}" for entry in commands])

@@ -152,7 +152,7 @@ def upright(image: Image.Image) -> Image.Image:
 def turn_of(image: Image.Image) -> Image.Transpose | None:
     """What sets a picture upright whose EXIF says how the camera was held; None where there is nothing to do."""
     try:
-        return TURNS.get(image.getexif().get(EXIF_ORIENTATION))
+        return TURNS.get(image.getexif()[EXIF_ORIENTATION])
     except Exception:  # unreadable tags say nothing about the pixels
         return None
 

@@ -170,7 +170,7 @@ def _picture(file: Path) -> str:
 
 def _scores(scores: Mapping[str, float]) -> str:
     return ", ".join(
-        f"{metric.label} {metric.text(scores[key])} {metric.unit}".strip() for key, metric in METRICS.items()
+        f"{METRICS[key].label} {METRICS[key].text(value)} {METRICS[key].unit}".strip() for key, value in scores.items()
     )
 
 

@@ -239,8 +239,9 @@ def _process(outbox: Path) -> "subprocess.Popen[bytes]":
     """A process of its own session, which no Ctrl-C and no closed terminal reaches, and which keeps no pipe open."""
     command = [sys.executable, "-P", "-m", "srlab.tracking.sender", str(outbox)]
     with (outbox / LOG).open("ab") as log:
-        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        return subprocess.Popen(command, cwd=outbox.parent, start_new_session=True, **quiet)
+        return subprocess.Popen(
+            command, cwd=outbox.parent, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ def filled(photo: Photo) -> np.ndarray:
     weight = _tensor(photo.alpha)
     pyramid = [(_tensor(photo.pixels) * weight, weight)]
     while max(pyramid[-1][0].shape[2:]) > 1:
-        pyramid.append(tuple(avg_pool2d(one, 2, ceil_mode=True, count_include_pad=False) for one in pyramid[-1]))
+        colour, weight = (avg_pool2d(one, 2, ceil_mode=True, count_include_pad=False) for one in pyramid[-1])
+        pyramid.append((colour, weight))
     fill = torch.zeros_like(pyramid[-1][0])
     while pyramid:
         colour, weight = pyramid.pop()

@@ -97,7 +97,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     info = Path("/proc/meminfo")
-    free = _number(r"^MemAvailable:\s+(\d+) kB", info.read_text()) * 1024 if info.exists() else 2**30
+    free = _number(r"^MemAvailable:\s+(\d+) kB", info.read_text(encoding="utf-8")) * 1024 if info.exists() else 2**30
     try:
         limit, used, parts = ((CGROUP / f"memory.{name}").read_text() for name in ("max", "current", "stat"))
         return min(free, int(limit) - int(used) + _number(r"^inactive_file (\d+)", parts))
