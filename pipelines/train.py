@@ -60,7 +60,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
             save_network(output / "best.safetensors", fitted.network, facts)
             write_history(output / "history.csv", fitted.rows)
             write_json(output / "run.json", {"run_id": tracker.known_id()})
-            network, best = OmegaConf.to_container(cfg.model.method.net, resolve=True), fitted.rows[fitted.best_epoch]
+            best = fitted.rows[fitted.best_epoch]
             of = {"data": data.store.digest, "scale": cfg.data.scale, "srlab.fingerprint": digest}
             tracker.model(output / "best.safetensors", name, network, module.monitor, module.sign, best | of)
             tracker.artifact(output / "history.csv", "")

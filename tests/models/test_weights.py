@@ -93,8 +93,8 @@ def test_weights_of_another_network_are_refused(path: Path, other) -> None:
 @pytest.mark.parametrize(
     ("net", "label", "expected"),
     [
-        (small(1), "SRGAN (MSE content)", "SRGAN (MSE content, 1 blocks, 4 channels)"),
-        (small(1), "SRGAN", "SRGAN (1 blocks, 4 channels)"),
+        (small(1), "SRGAN (MSE content)", "SRGAN (MSE content, 1 block, 4 channels)"),
+        (small(1), "SRGAN", "SRGAN (1 block, 4 channels)"),
         (ESPCN(2), "ESPCN", "ESPCN"),  # as published
     ],
 )

@@ -95,8 +95,8 @@ def test_weights_that_do_not_fit_are_refused(ends: tuple[str, str], tmp_path: Pa
 @pytest.mark.parametrize(
     ("label", "expected"),
     [
-        ("SRGAN (MSE content)", "SRGAN (alpha 0.5, MSE content, 1 blocks, 4 channels)"),
-        ("SRGAN", "SRGAN (alpha 0.5, 1 blocks, 4 channels)"),
+        ("SRGAN (MSE content)", "SRGAN (alpha 0.5, MSE content, 1 block, 4 channels)"),
+        ("SRGAN", "SRGAN (alpha 0.5, 1 block, 4 channels)"),
     ],
 )
 def test_the_label_has_the_weight(ends: tuple[str, str], label: str, expected: str) -> None:

@@ -33,7 +33,7 @@ def test_a_network_is_built_from_its_card(folder: Path) -> None:
     method = Pretrained(str(folder), "small", 2)
     lr = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(method.upscale(lr, 2), net().half().float().upscale(lr, 2))
-    assert method.label == "SRGAN (pretrained, MSE content, 1 blocks, 4 channels)"
+    assert method.label == "SRGAN (pretrained, MSE content, 1 block, 4 channels)"
 
 
 @pytest.mark.parametrize(
