@@ -29,7 +29,6 @@ PLUMBING = {
     "srlab.progress": "draws a bar",
     "srlab.kinds": "says which settings a kind has",
     "srlab.settings": "refuses a params.yaml that does not fit together",
-    "srlab.moved": "lets MLflow's file name the folder that it lies in",
     "srlab.tracking.registry": "tells MLflow of a trained network, whose file is on disk",
     "srlab.tracking.answers": "says what an error of MLflow means",
     "srlab.tracking.delivery": "sends MLflow what is on disk",
@@ -140,7 +139,7 @@ def _chains(tree: ast.Module, problems: list[str]) -> tuple[set[Keys], set[Keys]
         if isinstance(parent, ast.Call) and parent.func is node and path[-1:] in [("items",), ("keys",), ("values",)]:
             path = path[:-1]
         if isinstance(parent, ast.Call) and getattr(parent.func, "id", "") == "named":
-            continue  # what a line and its choices hold, under the names they have in params.yaml: all read otherwise, too
+            continue  # what a line and its choices hold, by their names in params.yaml: all are read otherwise, too
         if not path:
             problems.append(f"line {name.lineno}: cfg is passed on whole, so that nobody sees which keys are read")
             continue
