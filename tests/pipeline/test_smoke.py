@@ -39,7 +39,7 @@ def test_metrics_have_the_documented_form(smoke: Workspace, method: str) -> None
     assert all("BT.601" in found["protocol"] for found in metrics["protocols"].values())
     (found,) = metrics["protocols"]["modern"]["datasets"].values()  # `smoke` has one test set, of one image
     (image,) = found["images"].values()
-    assert {"psnr": found["psnr"], "ssim": found["ssim"]} == image
+    assert {key: value for key, value in found.items() if key != "images"} == image
     assert 0 < image["psnr"] < 60  # dB
     assert -1 <= image["ssim"] <= 1
 
