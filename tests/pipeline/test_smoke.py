@@ -17,7 +17,7 @@ METHODS = [name for names in KEPT.values() for name in names]
 NETWORKS = [*KEPT["models"], *KEPT["gans"]]
 TRAINED = [*KEPT["examples"], *NETWORKS]
 LEARNED = [*TRAINED, *KEPT["pretrained"]]
-FIGURES = ["comparison", "quality_and_time", "family_tree", "frames", "training_curves"]
+FIGURES = ["comparison", "visual", "quality_and_time", "family_tree", "frames", "training_curves"]
 LABELS = ["Nearest", "Bicubic", "IBP", "A+", "ESPCN", "SRResNet", "SRGAN (MSE content", "SRGAN (alpha 0.5"]
 
 
