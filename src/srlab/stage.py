@@ -20,7 +20,7 @@ from srlab.inputs import recorded_as_run
 from srlab.settings import check, settings_of
 from srlab.start import ROOT, begin
 
-STOPPED = "stopped: the same line again resumes what can be resumed, and does the rest anew"
+STOPPED = "stopped: the same line again resumes what can be resumed, and does the rest from scratch"
 
 
 def stage(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:

@@ -2,7 +2,7 @@
 
 A graph does again what was launched when it was recorded, on the same memory. So a batch is copied to where it reads,
 learning rates lie in tensors, and whatever Python decides is decided for good: a step that changes from epoch to epoch
-cannot be replayed (`obstacle`). Nothing of this is part of a checkpoint: a resumed training records anew.
+cannot be replayed (`obstacle`). Nothing of this is part of a checkpoint: a resumed training records again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +68,7 @@ def obstacle(module: Any) -> str | None:
     if module.trained.loss_changes:
         return f"the loss of {type(module.trained).__name__} changes from epoch to epoch"
     if not all(isinstance(o, Adam) for o in module.all_optimizers()) or not all(group["fused"] for group in groups):
-        return "only Adam as one kernel (trainer.fused=true) reads its learning rate anew"
+        return "only Adam as one kernel (trainer.fused=true) reads its learning rate again at every step"
     return None
 
 
