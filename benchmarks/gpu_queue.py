@@ -10,7 +10,8 @@ QUEUE is a file of lines `SECONDS WHAT [word ...]`, done in this order, each wit
     240 srresnet models.srresnet.lr=0.0005     train this line of params.yaml for as many epochs as fit
 
 Everything goes to the folder OUT: logs, queue.json, weights in models/, unfinished trainings in work/, journals for
-MLflow in mlflow-outbox/. A GAN starts from the generator that was trained there, else from that of the checkout.
+MLflow in mlflow-outbox/. A training whose time was too short leaves its best epoch so far. A GAN starts from the
+generator that was trained there, else from that of the checkout.
 """
 
 import argparse
@@ -25,8 +26,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from srlab.errors import SrlabError
 from srlab.planning.configs import configs, entry, training_of
 from srlab.planning.plan import in_a_process, outlook
+from srlab.use.unfinished import keep_best
 
 ROOT = Path(__file__).parents[1]
 QUEUE = """
@@ -174,6 +177,11 @@ def train(name: str, words: Sequence[str], end: float, out: Path, options: Any) 
     places = [f"hydra.run.dir={out}/models/{name}", f"root={out}", "tracking.live=false"]
     command = [str(ROOT / "pipelines/train.py"), *entry(cfg, name), *given, *length, *places]
     ended = run([*command, f"tracking.outbox={out}/mlflow-outbox"], out / f"{name}.log", end)
+    if not (out / "models" / name / "best.safetensors").exists():  # its time was too short: what it has so far
+        try:
+            ended += f", the best of {keep_best(out / 'models' / name, out)} epochs"
+        except SrlabError as error:
+            ended += f", {error}"
     return f"{epochs} epochs, {ended}; {' '.join([*words, *length])}"
 
 

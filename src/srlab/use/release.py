@@ -76,7 +76,8 @@ def release(
         if not file.is_file():
             raise SrlabError(
                 f"{file} is missing: release a trained line of `models` or `gans`, or give --from the whole folder "
-                "that pipelines/train.py left"
+                f"that pipelines/train.py left; `python -m srlab.use.unfinished {folder}` takes the best epoch of a "
+                "training that was stopped"
             )
     facts = read_metadata(weights)
     if facts["method"] != name:
