@@ -63,8 +63,10 @@ def wheels(folder: Path, python: str) -> None:
     tags = [f"--platform=manylinux{tag}_x86_64" for tag in ("_2_28", "_2_27", "_2_17", "2014", "1")]
     target = ["--only-binary=:all:", f"--python-version={python}", "--implementation=cp", *tags]
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    subprocess.run([*pip, "download", "--no-deps", *target, "-d", folder, *map(versions.get, LACKING)], check=True)
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", folder, *map(versions.get, PURE)], check=True)
+    subprocess.run(
+        [*pip, "download", "--no-deps", *target, "-d", folder, *(versions[one] for one in LACKING)], check=True
+    )
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", folder, *(versions[one] for one in PURE)], check=True)
     (folder / "complete").touch()
 
 

@@ -58,7 +58,7 @@ def bring_home(folder: Path, results: Path, rows: Path) -> None:
     metrics = [read_json(folder / f"reports/metrics/{name}.json") for name in names]
     shown: Any = OmegaConf.to_container(OmegaConf.load(rows))
     with replacing(results / "table.md") as temporary:
-        text = headline(metrics, shown["rows"], shown["sets"], shown["protocol"], published())
+        text = headline(metrics, shown["rows"], shown["sets"], shown["protocol"], shown["perception"], published())
         temporary.write_text(text, encoding="utf-8")
     write_json(results / "scores.json", {one["method"]: {"label": one["label"]} | set_scores(one) for one in metrics})
     with replacing(results / "images.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

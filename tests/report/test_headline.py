@@ -16,13 +16,16 @@ def result(method: str, psnr: float) -> dict:
 
 def test_ours_stands_beside_what_was_published() -> None:
     rows = {"bicubic": "Bicubic", "mine": "ESPCN, as measured by Ledig 2017"}
-    text = headline([result("mine", 30.125), result("bicubic", 28.4189)], rows, SETS, "classic", published())
+    mine = result("mine", 30.125)
+    mine["protocols"]["classic"]["datasets"]["BSD100"]["st_lpips"] = 0.12345
+    text = headline([mine, result("bicubic", 28.4189)], rows, SETS, "classic", "st_lpips", published())
     first, second = text.splitlines()[2:]
     assert first.startswith("| BICUBIC | 28.42 | 28.42 | 0.8000 | 28.42 | 26.00 | 0.8000 |")
     assert second.startswith("| MINE | 30.12 | 30.76 | 0.8000 | 30.12 | 27.66 |")
+    assert first.endswith("| – |") and second.endswith("| 0.1235 |")
 
 
 @pytest.mark.parametrize("rows", [{"srcnn": "Bicubic"}, {"bicubic": "Bicubic and a half"}])
 def test_a_row_that_cannot_be_filled_is_named(rows: dict[str, str]) -> None:
     with pytest.raises(SrlabError, match=r"conf/headline\.yaml"):
-        headline([result("bicubic", 28.42)], rows, SETS, "classic", published())
+        headline([result("bicubic", 28.42)], rows, SETS, "classic", "st_lpips", published())

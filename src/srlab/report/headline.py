@@ -15,12 +15,14 @@ def headline(
     rows: Mapping[str, str],
     sets: Sequence[str],
     protocol: str,
+    perception: str,
     published: Sequence[Published],
 ) -> str:
     """Markdown table of PSNR and SSIM per set, ours, and the PSNR that was published, a method a row.
 
-    `rows` is {method: label in the literature}; `metrics` are results of `evaluate`. SrlabError if a method was not
-    evaluated, or the literature has no such label.
+    The last column is the metric `perception` on the last set, "–" where its weights were missing. `rows` is {method:
+    label in the literature}; `metrics` are results of `evaluate`. SrlabError if a method was not evaluated, or the
+    literature has no such label.
     """
     evaluated = {one["method"]: one for one in metrics}
     known = {(one.label, one.set): one for one in published if one.scale == 4}
@@ -36,6 +38,8 @@ def headline(
             scores = found["datasets"][set_name]
             cells += [METRICS["psnr"].text(scores["psnr"]), known[label, set_name].psnr or NONE]
             cells += [METRICS["ssim"].text(scores["ssim"])]
-        lines.append(cells)
+        seen = found["datasets"][sets[-1]].get(perception)
+        lines.append([*cells, NONE if seen is None else METRICS[perception].text(seen)])
     headings = [heading for one in sets for heading in (f"{one}: PSNR (dB)", "published", "SSIM")]
+    headings.append(f"{sets[-1]}: {METRICS[perception].heading}")
     return markdown(["Method", *headings], lines, num_text=1) + "\n"
