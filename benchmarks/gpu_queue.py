@@ -29,7 +29,7 @@ from typing import Any
 from srlab.errors import SrlabError
 from srlab.planning.configs import configs, entry, training_of
 from srlab.planning.plan import in_a_process, outlook
-from srlab.use.unfinished import keep_best
+from srlab.use.unfinished import keep
 
 ROOT = Path(__file__).parents[1]
 QUEUE = """
@@ -179,7 +179,7 @@ def train(name: str, words: Sequence[str], end: float, out: Path, options: Any) 
     ended = run([*command, f"tracking.outbox={out}/mlflow-outbox"], out / f"{name}.log", end)
     if not (out / "models" / name / "best.safetensors").exists():  # its time was too short: what it has so far
         try:
-            ended += f", the best of {keep_best(out / 'models' / name, out)} epochs"
+            ended += f", the best of {keep(out / 'models' / name, out)} epochs"
         except SrlabError as error:
             ended += f", {error}"
     return f"{epochs} epochs, {ended}; {' '.join([*words, *length])}"

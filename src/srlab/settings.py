@@ -75,6 +75,7 @@ RANGES: dict[str, tuple[str, float | None, float | None]] = {
     "adversarial_weight": (REAL, 0, None),
     "label_smoothing": (REAL, 0, 1),
     "r1": (REAL, 0, None),
+    "translation": (WHOLE, 0, None),
     "alpha": (REAL, 0, 1),
     "noise": (REAL, 0, None),
     "sigma": (REAL, 0, None),

@@ -78,7 +78,8 @@ def gan(recipe: Recipe = PLAIN, r1: float = 0.0) -> Any:
     """With batch normalisation in both networks."""
     torch.manual_seed(0)
     networks = SRResNet(2, 1, 4), Discriminator(16, 2)
-    return Adversarial(*networks, MSEContent(), 1e-3, 1e-2, 1e-2, plateau, Alarms(1, 255, 99), 0.1, r1, recipe)
+    alarms = Alarms(1, 255, 99)
+    return Adversarial(*networks, MSEContent(), 1e-3, 1e-2, 1e-2, plateau, alarms, 0.1, r1, recipe, translation=2)
 
 
 def smooth_gan(recipe: Recipe = PLAIN, r1: float = 0.0) -> Any:

@@ -15,7 +15,7 @@ from srlab.files import write_json
 from srlab.models.base.weights import load_network, read_metadata
 from srlab.models.espcn import ESPCN
 from srlab.training.curves import read_history
-from srlab.use.unfinished import keep_best
+from srlab.use.unfinished import keep
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_it_is_what_a_training_of_so_many_epochs_gives(
     folder: Path, store: Path, data: Callable[..., Any], tmp_path: Path
 ) -> None:
     stopped(store, tmp_path, life=8)
-    epochs = keep_best(folder)
+    epochs = keep(folder)
     assert 0 < epochs < 5
     whole = fitted(regression(), data(), tmp_path / "whole", Recorder(), epochs)
     found = load_network(ESPCN(2), folder / "best.safetensors").state_dict()
@@ -52,15 +52,24 @@ def test_it_is_what_a_training_of_so_many_epochs_gives(
     assert (tmp_path / "work/espcn-1/last.ckpt").exists()  # it can be resumed
 
 
+def test_the_last_epoch_is_what_the_training_had_come_to(folder: Path, store: Path, tmp_path: Path) -> None:
+    stopped(store, tmp_path, life=8)
+    epochs = keep(folder, last=True)
+    state = torch.load(tmp_path / "work/espcn-1/last.ckpt", weights_only=True)["state_dict"]
+    found = load_network(ESPCN(2), folder / "best.safetensors").state_dict()
+    assert found.keys() and all(torch.equal(state[f"net.{name}"], tensor) for name, tensor in found.items())
+    assert read_metadata(folder / "best.safetensors")["epoch"] == str(epochs - 1)
+
+
 def test_what_is_missing_is_said(folder: Path, store: Path, tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="no unfinished training of espcn"):
-        keep_best(folder)
+        keep(folder)
     stopped(store, tmp_path, life=1)
     with pytest.raises(SrlabError, match="no unfinished training of espcn"):
-        keep_best(folder)
+        keep(folder)
     (tmp_path / "work/espcn-1/last.ckpt").write_bytes(b"cut")
     with pytest.raises(SrlabError, match="is damaged"):
-        keep_best(folder)
+        keep(folder)
     (folder / ".hydra/config.yaml").unlink()
     with pytest.raises(SrlabError, match=r"config.yaml is missing: name the folder"):
-        keep_best(folder)
+        keep(folder)

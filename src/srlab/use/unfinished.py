@@ -1,8 +1,10 @@
-"""`python -m srlab.use.unfinished FOLDER`: the best epoch so far of a training that was stopped, as if it had ended.
+"""`python -m srlab.use.unfinished FOLDER [--last]`: what a stopped training has so far, as if it had ended.
 
-FOLDER is where pipelines/train.py would have written, as models/NAME. The checkpoint stays, so it can be resumed.
+That is its best epoch, or the last one: the best of a GAN with MSE content is the one nearest to its generator's
+beginning. FOLDER is where pipelines/train.py would have written, as models/NAME. The checkpoint stays, to be resumed.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,16 @@ from srlab.training.curves import write_history
 from srlab.training.history import History
 from srlab.use.pretrained import build
 
+WHERE = ("average.network.", "generator.", "net.")  # the kept network in a module's state, in this order
 
-def keep_best(folder: Path, root: Path | None = None) -> int:
+
+def keep(folder: Path, root: Path | None = None, last: bool = False) -> int:
     """Write `folder`/best.safetensors, history.csv and run.json from the newest checkpoint; how many epochs it had.
 
     Args:
         folder: with the .hydra/config.yaml of the training, which names the network.
         root: the folder that holds work/; None: that of the config.
+        last: what is trained now in place of the best epoch; of a checkpoint within an epoch, some steps more.
 
     Raises:
         SrlabError: there is no checkpoint, it is damaged, or no epoch had ended.
@@ -38,7 +43,8 @@ def keep_best(folder: Path, root: Path | None = None) -> int:
     if not found:
         raise SrlabError(f"no unfinished training of {cfg.model.name} is in {work}: run the same command again")
     try:
-        states = torch.load(found[-1], map_location="cpu", weights_only=True)["callbacks"]
+        checkpoint = torch.load(found[-1], map_location="cpu", weights_only=True)
+        states, state = checkpoint["callbacks"], checkpoint["state_dict"]
     except (*DAMAGE, KeyError) as error:
         raise SrlabError(f"{found[-1]} is damaged ({error}): run the same command again, it resumes") from error
     best, history = (next(states[key] for key in states if key.startswith(one.__name__)) for one in (Best, History))
@@ -46,8 +52,11 @@ def keep_best(folder: Path, root: Path | None = None) -> int:
         raise SrlabError(f"{found[-1]} is of the first epoch: run the same command again, it resumes")
     settings: Any = OmegaConf.to_container(cfg.model.method.net, resolve=True)
     network = build(settings)
-    network.load_state_dict(best["weights"])
-    facts = {"method": cfg.model.name, "epoch": str(best["epoch"]), "scale": str(cfg.data.scale), "network": settings}
+    where = next(one for one in WHERE if all(one + name in state for name in best["weights"]))
+    now = {name: state[where + name] for name in best["weights"]}
+    network.load_state_dict(now if last else best["weights"])
+    epoch = len(history["rows"]) - 1 if last else best["epoch"]
+    facts = {"method": cfg.model.name, "epoch": str(epoch), "scale": str(cfg.data.scale), "network": settings}
     save_network(folder / "best.safetensors", network, facts | {"unfinished": True})
     write_history(folder / "history.csv", history["rows"])
     write_json(folder / "run.json", read_json(found[-1].with_name("run.json")))
@@ -55,12 +64,16 @@ def keep_best(folder: Path, root: Path | None = None) -> int:
 
 
 def main() -> None:
-    for folder in map(Path, sys.argv[1:]):
-        try:
-            epochs = keep_best(folder)
-        except SrlabError as error:
-            sys.exit(f"error: {error}")
-        print(f"{folder}/best.safetensors: the best of {epochs} epochs of an unfinished training")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--last", action="store_true", help="epoch in place of the best")
+    options = parser.parse_args()
+    try:
+        epochs = keep(options.folder, last=options.last)
+    except SrlabError as error:
+        sys.exit(f"error: {error}")
+    which = "last" if options.last else "best"
+    print(f"{options.folder}/best.safetensors: the {which} of {epochs} epochs of an unfinished training")
 
 
 if __name__ == "__main__":
