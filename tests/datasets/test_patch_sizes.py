@@ -35,9 +35,9 @@ def test_each_image_that_is_too_small_has_a_line_with_all_that_cannot_use_it(ima
     folder = images / "train/mine"
     assert str(caught.value).splitlines() == [
         f"{folder}/b.png is 80x48 px at x4, less than a patch of 96 px: lower patch_size of gans.wider in params.yaml, "
-        "or remove it",
+        "or take it out of the set",
         f"{folder}/c.png is 44x96 px at x4, less than a patch of 96 px: lower patch_size of models.wide, gans.wider in "
-        "params.yaml, or remove it",
+        "params.yaml, or take it out of the set",
     ]
 
 

@@ -43,13 +43,6 @@ def choose(files: Files, num: int, criteria: Criteria = OPEN, seed: int = 0, n_j
     return select(files, num, criteria, WEIGHTS, seed, n_jobs)
 
 
-def test_the_chosen_have_the_highest_scores_best_first(pool: Files) -> None:
-    selection = choose(pool, 4)
-    scores = selection.candidates.scores
-    assert [scores[place] for place in selection.chosen] == sorted(scores, reverse=True)[:4]
-    assert chosen(selection) == chosen(choose(pool[::-1], 4))  # the order of the pool does not matter
-
-
 def test_the_number_of_processes_does_not_matter(pool: Files) -> None:
     one, two = (choose(pool, 5, n_jobs=n_jobs) for n_jobs in (1, 2))
     assert one.chosen == two.chosen

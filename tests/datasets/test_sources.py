@@ -75,12 +75,6 @@ def test_num_images_are_spread_evenly_and_too_many_give_all(tmp_path: Path) -> N
     assert len(Folder(str(tmp_path), 3000).files()) == 10
 
 
-def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    fill(tmp_path / "photos", "a.png")
-    assert len(Folder("~/photos", None).files()) == 1
-
-
 def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="holds no image"):
         Folder(str(tmp_path), None).files()

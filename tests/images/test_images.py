@@ -78,21 +78,13 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "x.png")[..., 0], upright)
 
 
-def transparent_rgba(path: Path) -> None:
-    Image.new("RGBA", (4, 4), (9, 9, 9, 254)).save(path)
-
-
-def transparent_palette_entry(path: Path) -> None:
-    Image.fromarray(RGB).quantize(8).save(path, transparency=0)
-
-
-def transparent_colour(path: Path) -> None:
-    Image.new("RGB", (4, 4), (9, 9, 9)).save(path, transparency=(9, 9, 9))
-
-
-@pytest.mark.parametrize("write", [transparent_rgba, transparent_palette_entry, transparent_colour])
-def test_transparent_pixels_are_refused(tmp_path: Path, write) -> None:
-    write(tmp_path / "x.png")
+@pytest.mark.parametrize(("image", "options"), [
+    (Image.new("RGBA", (4, 4), (9, 9, 9, 254)), {}),
+    (Image.fromarray(RGB).quantize(8), {"transparency": 0}),
+    (Image.new("RGB", (4, 4), (9, 9, 9)), {"transparency": (9, 9, 9)}),
+], ids=["alpha", "palette entry", "colour"])  # fmt: skip
+def test_transparent_pixels_are_refused(tmp_path: Path, image: Image.Image, options: dict[str, object]) -> None:
+    image.save(tmp_path / "x.png", **options)
     with pytest.raises(SrlabError, match=r"x\.png has transparency: flatten it onto a background first"):
         read_image(tmp_path / "x.png")
 

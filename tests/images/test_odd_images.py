@@ -116,23 +116,6 @@ def test_a_whole_jpeg_of_any_kind_passes(tmp_path: Path, options: dict[str, obje
     np.testing.assert_array_equal(read_image(tmp_path / "x.jpg"), np.asarray(Image.open(tmp_path / "x.jpg")))
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
-def test_a_file_with_flipped_bits_is_used_or_named(tmp_path: Path, form: str) -> None:
-    buffer = io.BytesIO()
-    PHOTO.save(buffer, form, **({"exif": exif(TURNED)} if form in ("PNG", "JPEG") else {}))
-    random = np.random.default_rng(0)
-    for _ in range(100):
-        data = bytearray(buffer.getvalue())
-        for place in random.integers(0, len(data), 3):
-            data[place] ^= 1 << int(random.integers(8))
-        (tmp_path / "x").write_bytes(data)
-        try:
-            assert read_image(tmp_path / "x").dtype == np.uint8
-        except SrlabError as error:
-            assert "\n" not in str(error)
-
-
 # --- colours
 
 

@@ -24,7 +24,7 @@ def require_room(trainings: Mapping[str, Mapping[str, Any]], images: Path, scale
                 file, largest = images / "train" / name / listed[image]["file"], max(sizes[key] for key in keys)
                 problems.append(
                     f"{file} is {width}x{height} px at x{scale}, less than a patch of {largest} px: "
-                    f"lower patch_size of {', '.join(keys)} in params.yaml, or remove it"
+                    f"lower patch_size of {', '.join(keys)} in params.yaml, or take it out of the set"
                 )
     if problems:
         raise SrlabError("\n".join(problems))
