@@ -1,4 +1,4 @@
-"""Stage compare_sets: refuse to train on what a test set of this run shows, by the pixels of all sets."""
+"""Stage compare_sets: refuse to train on what a test set of this run shows, and on images smaller than a patch."""
 
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from srlab.stage import output_folder, stage
 @stage("compare_sets")
 def main(cfg: DictConfig) -> None:
     from srlab.datasets.leaks import compare_sets, write_comparison
+    from srlab.datasets.patch_sizes import require_room
     from srlab.files import read_made
 
+    trainings = {f"{family}.{name}": line for family in ("models", "gans") for name, line in cfg[family].items()}
+    require_room(trainings, Path(cfg.images), cfg.scale)
     manifests = {
         name: read_made(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
     }

@@ -111,7 +111,7 @@ def anchored(path: Path | str) -> Path:
     `dvc exp run --temp` and `--queue` run in a copy of what Git knows; DVC_ROOT names the project itself.
     """
     here = Path(path).expanduser()
-    return here if here.exists() else Path(os.environ.get("DVC_ROOT", ""), here)
+    return here if here.is_absolute() or here.exists() else Path(os.environ.get("DVC_ROOT", ""), here)
 
 
 def _remove(path: Path) -> None:

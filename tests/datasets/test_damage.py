@@ -26,8 +26,9 @@ Damage = Callable[[bytes], bytes]
 def encoded(kind: str) -> bytes:
     rows, columns = np.mgrid[0:24, 0:32]
     pixels = np.stack([127 + 90 * np.sin(rows / 3 + k) * np.cos(columns / 4) for k in range(3)], -1).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind)
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    Image.fromarray(pixels).save(file, kind, exif=exif)  # BMP has none
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from zoo import noise
 
 from srlab.datasets.folders import LONGEST, pictures, unique_names
+from srlab.datasets.sources import Folder
 from srlab.errors import SrlabError
 
 
@@ -62,6 +63,25 @@ def test_an_unreadable_folder_is_counted(
     monkeypatch.setattr(os, "scandir", scandir)
     assert names(tmp_path) == ["a"]
     assert "passed over 1 folders that may not be read" in capsys.readouterr().out
+
+
+def test_what_lies_where_nobody_may_enter_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder may be listed and yet not entered, which the system is played to say: root may do all."""
+    fill(tmp_path, "a.png", "shut/b.png", "shut/c.txt")
+    stat = Path.stat
+
+    def refusing(path: Path, **options: Any) -> os.stat_result:
+        if path.parent.name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    assert names(tmp_path) == ["a"]
+    assert "passed over 2 behind folders that may not be read" in capsys.readouterr().out
+    with pytest.raises(SrlabError, match="inner may not be read: give yourself the right to or correct the path"):
+        Folder(str(tmp_path / "shut" / "inner"), None).files()
 
 
 def test_a_folder_of_other_formats_is_refused_with_what_it_holds(tmp_path: Path) -> None:

@@ -80,6 +80,22 @@ def test_classes_are_chosen_by_their_id_and_an_unknown_one_is_named() -> None:
         imagenet(5, ["n01484850", "n00000001"]).files()
 
 
+def test_what_is_passed_over_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "n01443537/x.heic").touch()
+    listing = Path.iterdir
+
+    def refusing(path: Path) -> Iterator[Path]:
+        if path.name == "n01484850":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    assert len(imagenet(None).files()) == 9
+    assert "passed over 1 .heic, 1 folders that may not be read" in capsys.readouterr().out
+
+
 def test_names_are_unique_where_the_files_are_numbered_per_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

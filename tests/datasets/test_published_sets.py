@@ -1,12 +1,10 @@
 """The digests of conf/dataset/digests are those of the public sets."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from zoo import DIGESTS
 
 from srlab.datasets.folders import pictures
@@ -37,13 +35,6 @@ def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str,
 def test_the_digests_of_urban100_are_those_that_the_mirror_states(mirror: Path) -> None:
     stated = json.loads((mirror / "urban100_digests.json").read_text())["images"]
     assert json.loads((DIGESTS / "urban100.json").read_text())["images"] == stated
-
-
-@pytest.mark.data
-def test_the_digest_of_the_grey_bridge_is_over_its_single_channel(mirror: Path) -> None:
-    with Image.open(mirror / "Set14" / "bridge.png") as image:
-        digest = hashlib.sha256(f"{image.height}x{image.width}x1:".encode() + image.tobytes()).hexdigest()
-    assert json.loads((DIGESTS / "set14.json").read_text())["images"]["bridge"]["sha256"] == digest
 
 
 @pytest.mark.data

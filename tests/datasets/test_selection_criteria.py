@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 from scipy.fft import dctn
 from scipy.ndimage import laplace
@@ -21,7 +19,6 @@ from srlab.datasets.selection_criteria import (
     blocking_score,
     colourfulness,
     exposure,
-    hash_distance,
     jpeg_quality,
     judge,
     luma,
@@ -75,11 +72,6 @@ def test_sharpness_is_the_variance_of_scipys_laplacian_over_the_variance(photo: 
     assert sharpness(grey) == pytest.approx(expected, rel=1e-4)  # float32 differences
 
 
-def test_white_noise_has_sharpness_twenty() -> None:
-    noise = np.random.default_rng(0).normal(128, 20, (400, 400)).astype(np.float32)
-    assert sharpness(noise) == pytest.approx(20, rel=0.02)  # 16 + 4 * 1; the sampling error of 160,000 pixels
-
-
 def test_blurring_and_enlarging_make_a_picture_less_sharp(photo: np.ndarray) -> None:
     picture = Image.fromarray(photo)
     blurred = picture.filter(ImageFilter.GaussianBlur(3))
@@ -87,12 +79,6 @@ def test_blurring_and_enlarging_make_a_picture_less_sharp(photo: np.ndarray) -> 
     whole, soft, large = (sharpness(luma(np.asarray(image))) for image in (picture, blurred, double))
     assert soft < whole / 10
     assert large < whole / 3
-
-
-@given(st.floats(0.1, 1), st.floats(-50, 50))
-def test_sharpness_does_not_change_with_contrast_and_brightness(gain: float, offset: float) -> None:
-    grey = np.random.default_rng(1).normal(100, 30, (20, 20))
-    assert sharpness(gain * grey + offset) == pytest.approx(sharpness(grey), rel=1e-9)
 
 
 # --- JPEG
@@ -147,17 +133,6 @@ def test_the_blocking_score_is_that_of_the_papers_sums(shape: tuple[int, int], p
     assert blocking_score(grey) == pytest.approx(block_reference(grey), abs=1e-3)  # float32, times 262
 
 
-def test_the_blocking_score_falls_with_the_quality_also_after_a_png(photo: np.ndarray) -> None:
-    values = [blocking_score(luma(decoded(coded(photo, quality)))) for quality in (95, 50, 30, 10)]
-    assert values == sorted(values, reverse=True)
-    assert values[0] - values[2] > 1  # a point of the paper's ten
-
-
-def test_blocks_off_the_grid_are_not_seen(photo: np.ndarray) -> None:
-    bad = luma(decoded(coded(photo, 10)))
-    assert blocking_score(bad[4:, 4:]) > blocking_score(bad) + 1
-
-
 def test_a_flat_picture_has_neither_blocks_nor_sharpness() -> None:
     flat = np.full((32, 32), 9, np.float32)
     assert (blocking_score(flat), sharpness(flat)) == (10, 0)
@@ -195,16 +170,6 @@ def test_the_hash_is_the_median_sign_of_scipys_dct(photo: np.ndarray) -> None:
     low = dctn(small)[:8, :8]
     bits = "".join("01"[int(bit)] for bit in (low > np.median(low)).ravel())
     assert perceptual_hash(photo) == int(bits, 2)
-
-
-def test_another_version_of_a_picture_has_nearly_its_hash_and_other_pictures_distant_ones(photo: np.ndarray) -> None:
-    picture = Image.fromarray(photo)
-    versions = [decoded(coded(photo, 30)), *(np.asarray(picture.resize(size)) for size in ((225, 150), (902, 600)))]
-    # 6 of 64: the limit of conf/selection/quality.yaml
-    own = perceptual_hash(photo)
-    assert max(hash_distance(perceptual_hash(version), own) for version in versions) <= 6
-    others = [data.coffee(), data.astronaut(), data.rocket()]
-    assert min((perceptual_hash(other) ^ own).bit_count() for other in others) > 12
 
 
 # --- judging and ranking

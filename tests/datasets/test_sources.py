@@ -75,12 +75,6 @@ def test_num_images_are_spread_evenly_and_too_many_give_all(tmp_path: Path) -> N
     assert len(Folder(str(tmp_path), 3000).files()) == 10
 
 
-def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    fill(tmp_path / "photos", "a.png")
-    assert len(Folder("~/photos", None).files()) == 1
-
-
 def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="holds no image"):
         Folder(str(tmp_path), None).files()
@@ -191,3 +185,27 @@ def test_a_union_has_the_pictures_of_all_its_sources_in_turn(tmp_path: Path) -> 
 def test_what_cannot_be_in_a_union_is_named(of: str, cure: str) -> None:
     with pytest.raises(SrlabError, match=cure):
         Union(of, None, CONF)
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    one, other = fill(tmp_path / "a" / "photos", "x.png"), fill(tmp_path / "b" / "photos", "X.png")
+    with pytest.raises(SrlabError, match="has two pictures called photos_x: rename one of the folders in `of`"):
+        Union(f"{one} + {other}", None, CONF).files()
+
+
+def test_relative_places_are_found_in_the_project_from_a_copy_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `dvc exp run --temp` and `--queue` make one, of what Git knows."""
+    project, copy = tmp_path / "project", tmp_path / "copy"
+    fill(project, "mine/a.png", "mirror/sample/b.png", "imagenet/n01440764/c.JPEG")
+    copy.mkdir()
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(project))
+    monkeypatch.setenv("SRLAB_DATASETS", "mirror")
+    sources = [Folder("mine", None), Union("mine", None, CONF), Archive("sample", [], None)]
+    sources.append(ImageNet(None, None, "sample", "hub"))
+    monkeypatch.setenv("SRLAB_IMAGENET", "imagenet")
+    sources.append(ImageNet(None, None, "sample", "hub"))
+    found = [path.relative_to(project).as_posix() for source in sources for _, path in source.files()]
+    assert found == ["mine/a.png", "mine/a.png", *["mirror/sample/b.png"] * 2, "imagenet/n01440764/c.JPEG"]

@@ -70,7 +70,7 @@ def test_without_a_burst_nothing_is_scored_or_written(tmp_path: Path) -> None:
 
 def test_an_image_that_comes_back_as_it_was_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its PSNR is infinite, which JSON cannot hold."""
-    monkeypatch.setattr(packing, "is_flat", lambda _: False)
+    monkeypatch.setattr(packing, "unfit", lambda *_: None)
     white, burst = packed({"white": np.full((48, 48, 3), 255, dtype=np.uint8)}, tmp_path), Burst(4, 0, 4, 1.2, 0.0)
     with pytest.raises(SrlabError, match=r"^bicubic of 1 frames on flat/white: PSNR is inf: the output equals"):
         score_frames("bicubic", Interpolation("bicubic"), {"flat": white}, burst, [MODERN], tmp_path / "frames")

@@ -25,6 +25,7 @@ def test_a_comment_trains_nothing_again(smoke: Workspace) -> None:
 
 def test_another_learning_rate_reruns_that_model_alone(lower_rate: Finished) -> None:
     again = [
+        "compare_sets",  # patch sizes against those of the images
         "train@espcn",
         "evaluate@espcn",
         "evaluate_pretrained@srgan_half",

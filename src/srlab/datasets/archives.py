@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock
 
 from srlab.datasets.downloads import CACHE_VARIABLE, SourceUnavailable, cache_folder, download
-from srlab.datasets.folders import is_picture, pictures
+from srlab.datasets.folders import is_folder, is_picture, pictures
 from srlab.datasets.sources import Folder
 from srlab.datasets.verification import PixelCheck
 from srlab.errors import SrlabError
@@ -55,7 +55,7 @@ class Archive(Folder):
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) sorted by name; SrlabError with a line per home and the cure if none has the set."""
-        if self.mirror and self.path.is_dir():
+        if self.mirror and is_folder(self.path):
             return super().files()
         reasons = [f"{MIRROR_VARIABLE} names no folder that holds {self.set_name}/"]
         for home in self.homes:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 from srlab.errors import SrlabError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp")
+SHUT = "folders that may not be read"
 LONGEST = 120  # bytes of a name: it becomes a part of longer ones, and file systems take 255
 
 
@@ -20,13 +22,35 @@ def pictures(folder: Path) -> list[tuple[str, Path]]:
     hidden ones are not counted.
     """
     relatives, passed_over = _listed(folder)
-    without = ", ".join(f"{number} {reason}" for reason, number in sorted(passed_over.items()))
     if not relatives:
-        found = f", but {without}" if without else ""
+        found = f", but {_counted(passed_over)}" if passed_over else ""
         raise SrlabError(f"{folder} holds no image ({' '.join(SUFFIXES)}){found}: put some there or correct the path")
-    if without:
-        _note(f"{folder}: passed over {without}")
+    say_passed_over(folder, passed_over)
     return list(zip(unique_names(relatives), [folder / relative for relative in relatives], strict=True))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; SrlabError where one above it may not be entered."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        raise SrlabError(f"{path} may not be read: give yourself the right to or correct the path") from None
+
+
+@cache
+def _note(line: str) -> None:
+    """Print a line, once however often a folder is listed."""
+    print(f"note: {line}")
+
+
+def say_passed_over(folder: Path, passed_over: Counter[str]) -> None:
+    """One line with how much was passed over, by reason; none if nothing was."""
+    if passed_over:
+        _note(f"{folder}: passed over {_counted(passed_over)}")
+
+
+def _counted(passed_over: Counter[str]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in sorted(passed_over.items()))
 
 
 def _listed(folder: Path) -> tuple[list[PurePosixPath], Counter[str]]:
@@ -36,7 +60,7 @@ def _listed(folder: Path) -> tuple[list[PurePosixPath], Counter[str]]:
     seen: set[tuple[int, int]] = set()
 
     def unreadable(_: OSError) -> None:
-        passed_over["folders that may not be read"] += 1
+        passed_over[SHUT] += 1
 
     for path, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         here = Path(path)
@@ -49,19 +73,24 @@ def _listed(folder: Path) -> tuple[list[PurePosixPath], Counter[str]]:
         shown = [name for name in folders if not name.startswith(".")]
         folders[:] = sorted(shown, key=lambda name: ((here / name).is_symlink(), name))
         for file in (here / name for name in files if not name.startswith(".")):
-            if file.suffix.lower() not in SUFFIXES:
-                passed_over[file.suffix.lower() or "without a suffix"] += 1
-            elif not file.is_file():
-                passed_over["dead links"] += 1
+            if reason := _reason(file):
+                passed_over[reason] += 1
             else:
                 relatives.append(PurePosixPath(file.relative_to(folder).as_posix()))
     return sorted(relatives), passed_over
 
 
-@cache
-def _note(line: str) -> None:
-    """Print a line, once however often a folder is listed."""
-    print(f"note: {line}")
+def _reason(file: Path) -> str | None:
+    """Why a file is passed over; None of a picture."""
+    try:
+        is_file = S_ISREG(file.stat().st_mode)
+    except PermissionError:  # the folder may be listed, but not entered, or a link leads into one that is shut
+        return f"behind {SHUT}"
+    except OSError:
+        return "dead links"
+    if not is_file:
+        return "neither files nor folders"
+    return None if file.suffix.lower() in SUFFIXES else file.suffix.lower() or "without a suffix"
 
 
 def is_picture(relative: PurePosixPath) -> bool:

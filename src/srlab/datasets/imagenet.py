@@ -5,16 +5,17 @@ import itertools
 import os
 import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 from srlab.datasets.archives import MIRROR_VARIABLE
 from srlab.datasets.downloads import cache_folder
-from srlab.datasets.folders import SUFFIXES, pictures
+from srlab.datasets.folders import SHUT, SUFFIXES, is_folder, pictures, say_passed_over
 from srlab.datasets.sources import Source, checked_count, spread
 from srlab.errors import SrlabError
-from srlab.files import replacing
+from srlab.files import anchored, replacing
 from srlab.progress import track
 
 VARIABLE = "SRLAB_IMAGENET"
@@ -39,8 +40,8 @@ class ImageNet(Source):
         self.sample = sample
         self.hub = hub
         named, mirror = os.environ.get(VARIABLE, ""), os.environ.get(MIRROR_VARIABLE, "")
-        self.root = Path(named).expanduser() if named else None
-        self.mirror = Path(mirror, sample) if mirror and Path(mirror, sample).is_dir() else None
+        self.root = anchored(named) if named else None
+        self.mirror = anchored(Path(mirror, sample)) if mirror and is_folder(anchored(Path(mirror, sample))) else None
 
     def __str__(self) -> str:
         origin = "ILSVRC2012" if self.root else self.sample if self.mirror else self.hub.replace("/", " ")
@@ -63,10 +64,18 @@ class ImageNet(Source):
         unknown = sorted(set(self.classes or ()) - set(folders))
         if unknown:
             raise SrlabError(f"{VARIABLE} has no class {', '.join(unknown)}: correct `classes` in conf/dataset/")
-        listed = {
-            wnid: [path for path in _entries(folders[wnid]) if path.suffix.lower() in SUFFIXES]
-            for wnid in track(sorted(folders) if self.classes is None else self.classes, f"listing {self}")
-        }
+        listed: dict[str, list[Path]] = {}
+        passed_over: Counter[str] = Counter()
+        for wnid in track(sorted(folders) if self.classes is None else self.classes, f"listing {self}"):
+            try:
+                files = _entries(folders[wnid])
+            except PermissionError:
+                passed_over[SHUT] += 1
+                continue
+            listed[wnid] = [path for path in files if path.suffix.lower() in SUFFIXES]
+            others = (path.suffix.lower() for path in files if path.suffix.lower() not in SUFFIXES)
+            passed_over.update(suffix or "without a suffix" for suffix in others)
+        say_passed_over(root, passed_over)
         counts = {wnid: len(images) for wnid, images in listed.items()}
         shares = counts if self.wanted is None else _shares(counts, self.wanted)
         found = []
@@ -160,4 +169,4 @@ def _hub_name(path: str | None) -> str:
 
 def _entries(folder: Path) -> list[Path]:
     """What lies in a folder, sorted, without hidden files; nothing if it is none."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if is_folder(folder) else []

@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 
 from srlab.datasets.candidates import Candidates
 from srlab.datasets.selection_criteria import (
+    BEYOND,
     CHOSEN,
     MEASURES,
     VERDICTS,
@@ -109,7 +110,7 @@ def select(
     seed: int,
     n_jobs: int = -1,
 ) -> Selection:
-    """The `num_images` best of (unique name, file); where fewer will do it says so.
+    """The `num_images` best of (unique name, file); a line says how many were passed over, by criterion.
 
     The same pool and seed give the same choice, whatever the order of the pool and the number of `n_jobs` (joblib's
     count: -1 = all cores). Pictures that cannot be read are counted, the first few named. SrlabError if there is no
@@ -125,8 +126,9 @@ def select(
     candidates = Candidates(files, measures, judge(measures, criteria), seed)
     candidates.rank(parts)
     chosen = candidates.choose(num_images, criteria.duplicate_bits)
+    counts = sorted(candidates.counts().items())
+    dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in counts if place not in (CHOSEN, BEYOND))
     if not chosen:
-        dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in sorted(candidates.counts().items()))
         raise SrlabError(
             f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen "
             "conf/selection/quality.yaml or correct the source of the data set"
@@ -134,8 +136,8 @@ def select(
     names = [candidates[place][0] for place in chosen]
     if len(set(names)) < len(names):
         raise SrlabError(f"two candidates are named {max(names, key=names.count)}: a source has to give unique names")
-    if len(chosen) < num_images:
-        print(f"note: {num_images} pictures were wanted, only {len(chosen)} of {len(candidates)} meet the criteria")
+    if dropped:
+        print(f"note: of {len(candidates)} candidates were passed over: {dropped}")
     return Selection(candidates, chosen, num_images, unreadable, fails, criteria)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from srlab.datasets.folders import SUFFIXES, escaped, pictures, unique_names, usable
+from srlab.datasets.folders import SUFFIXES, escaped, is_folder, pictures, unique_names, usable
 from srlab.datasets.leaks import LeakCheck
 from srlab.datasets.verification import Picture, PixelCheck, look
 from srlab.errors import SrlabError
@@ -83,7 +83,7 @@ class Folder(Source):
 
     def files(self) -> list[tuple[str, Path]]:
         """(name, file) sorted by relative path; SrlabError if the folder is missing or holds no picture."""
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             raise SrlabError(f"{self.path} is no folder: correct the path, or put the images there")
         return self.chosen(pictures(self.path))
 

@@ -1,13 +1,16 @@
 """Several sources as one data set."""
 
+from collections import Counter
 from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
+from srlab.datasets.folders import is_folder
 from srlab.datasets.sources import Folder, Source, checked_count, spread
 from srlab.errors import SrlabError
+from srlab.files import anchored
 
 
 class Union(Source):
@@ -29,11 +32,14 @@ class Union(Source):
         found = [
             (f"{Path(word).name}_{name}", file) for word, part in self.parts.items() for name, file in part.files()
         ]
+        names = Counter(name.casefold() for name, _ in found)
+        if twice := [name for name, number in names.items() if number > 1]:
+            raise SrlabError(f"{self} has two pictures called {twice[0]}: rename one of the folders in `of`")
         return spread(found, self.wanted)
 
 
 def _part(word: str, conf: Path) -> Source:
-    if Path(word).expanduser().is_dir():
+    if is_folder(anchored(word)):
         return Folder(word, None)
     file = conf / f"{word}.yaml"
     if not file.is_file():

@@ -16,8 +16,9 @@ from numpy.lib.format import open_memmap
 from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.errors import SrlabError
 from srlab.files import read_made, replacing
+from srlab.images.colour import luma
 from srlab.images.decode import read_listed
-from srlab.images.files import size_problem
+from srlab.images.resample import imresize, to_uint8
 from srlab.patches.pairs import FORMAT, VERSION, content_digest, num_bytes
 from srlab.progress import track
 
@@ -43,26 +44,23 @@ def pack(
     3 channels, so that batches are uniform; a test store keeps grey images grey. The files appear together or not at
     all, and are the same whatever the number of `workers` (None: one per core). SrlabError names every image
     with a side below `minimum_side` px, one that is not what the manifest says, and of those that are to be scored
-    every one that is too small for it, or flat.
+    every one that is too small for it, flat, or what bicubic makes of its LR image.
     """
     images_dir = Path(images_dir)
     manifest = read_made(images_dir / "manifest.json")
     listed = manifest["images"]
     names = sorted({name for name, _ in index["train"]} | set(index["val"]) | set(index["test"]))
     geometry = geometry_of(manifest, names, degradation.scale, as_colour=bool(index["train"]))
+    least = dict.fromkeys(names, max(minimum_side, 1))
+    least |= dict.fromkeys([*index["val"], *index["test"]], max(minimum_side, SSIM_WINDOW + 2 * degradation.scale))
     problems = [
-        size_problem(images_dir / listed[name]["file"], width, height, max(minimum_side, 1))
+        f"{images_dir / listed[name]['file']} is {width}x{height} px at x{degradation.scale}; "
+        f"the smallest usable side is {least[name]}: remove it"
         for name, (_, height, width) in ((name, entry["hr"]) for name, entry in geometry.items())
+        if min(width, height) < least[name]
     ]
-    least = SSIM_WINDOW + 2 * degradation.scale
-    problems += [
-        f"{images_dir / listed[name]['file']} is {width}x{height} px at x{degradation.scale}; the smallest side that "
-        f"can be scored is {least}: remove it"
-        for name, (_, height, width) in ((name, geometry[name]["hr"]) for name in [*index["val"], *index["test"]])
-        if minimum_side <= min(width, height) < least
-    ]
-    if any(problems):
-        raise SrlabError("\n".join(filter(None, problems)))
+    if problems:
+        raise SrlabError("\n".join(problems))
     sources = {name: (images_dir / listed[name]["file"], listed[name]) for name in names}
     facts = {"wanted": manifest["wanted"], "got": manifest["got"], **{split: index[split] for split in SPLITS}}
     write_pairs(Path(out_dir), read_listed, sources, geometry, degradation, facts, workers)
@@ -82,7 +80,7 @@ def write_pairs(
     At most one image per worker is in memory at a time. A large store (PROCESSES_FROM) is made by processes, to which
     `load`, a name's sources and `degradation` are pickled. `facts` are the entries of index.json that are not measured.
     """
-    large = num_bytes(geometry, "hr") >= PROCESSES_FROM
+    large, scored = num_bytes(geometry, "hr") >= PROCESSES_FROM, {*facts["val"], *facts["test"]}
     pool = {"backend": "loky", "inner_max_num_threads": 1} if large else {"backend": "threading"}
     with replacing(out_dir) as folder, _one_torch_thread(), _disk(out_dir):
         folder.mkdir()
@@ -91,17 +89,15 @@ def write_pairs(
             for key in ("hr", "lr")
         }
         jobs = (
-            delayed(_pack_one)(folder, starts, load, sources[name], degradation, name, entry)
+            delayed(_pack_one)(folder, starts, load, sources[name], degradation, name, entry, name in scored)
             for name, entry in geometry.items()
         )
         with parallel_config(**pool):
             done: Any = Parallel(n_jobs=workers or -1, return_as="generator")(jobs)
             with closing(done):  # on an error or Ctrl-C the workers stop, since the store is removed
                 packed = dict(zip(geometry, track(done, f"packing x{degradation.scale}", len(geometry)), strict=True))
-        flat = [name for name in [*facts["val"], *facts["test"]] if packed[name][1]]
-        if flat:
-            lines = (f"{name} is of one colour, which every method returns as it is: remove it" for name in flat)
-            raise SrlabError("\n".join(lines))
+        if problems := [f"{name} {problem}: remove it" for name, (_, problem) in packed.items() if problem]:
+            raise SrlabError("\n".join(problems))
         images = {name: entry for name, (entry, _) in packed.items()}
         content = {"scale": degradation.scale, "degradation": str(degradation), **facts, "images": images}
         header = {"format": FORMAT, "version": VERSION, "digest": content_digest(content)}
@@ -131,14 +127,16 @@ def _pack_one(
     degradation: Bicubic | Imaging,
     name: str,
     entry: dict[str, Any],
-) -> tuple[dict[str, Any], bool]:
+    is_scored: bool,
+) -> tuple[dict[str, Any], str | None]:
     """Write one image's HR and LR to their places, which begin at byte `starts` of a file.
 
-    Its line of index.json, and whether its HR is flat.
+    Its line of index.json, and why it cannot be scored, if it is to be.
     """
     _keep_freed_memory()
-    drawn, digests, flat = degradation.draw(name), {}, False
-    for key, pixels in zip(("hr", "lr"), drawn(load(*source)), strict=True):
+    drawn, digests = degradation.draw(name), {}
+    hr, lr = drawn(load(*source))
+    for key, pixels in (("hr", hr), ("lr", lr)):
         stored = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], entry["channels"])))
         if stored.shape != (*entry[key][1:], entry["channels"]):
             raise ValueError(f"{degradation} made {key} of {name} {stored.shape}")
@@ -146,14 +144,28 @@ def _pack_one(
         with (folder / f"{key}.npy").open("r+b") as file:
             file.seek(starts[key] + entry[key][0])
             file.write(stored.data)
-        flat = flat or (key == "hr" and is_flat(stored))
         digests[key] = hashlib.sha256(stored.data).hexdigest()
-    return {**entry, "sha256": digests, "drawn": dict(drawn.parameters)}, flat
+    problem = unfit(hr, lr, degradation.scale) if is_scored else None
+    return {**entry, "sha256": digests, "drawn": dict(drawn.parameters)}, problem
 
 
-def is_flat(image: np.ndarray) -> bool:
-    """Whether uint8 (H, W, C) is of one colour: its PSNR is infinite, or decides alone which epoch is the best."""
-    return bool((image == image[0, 0]).all())
+def unfit(hr: np.ndarray, lr: np.ndarray, scale: int) -> str | None:
+    """Why a uint8 pair cannot be scored: a PSNR of it is infinite, or decides alone which epoch is the best.
+
+    A border of `scale` px is not scored, and luma to 8 bit.
+    """
+    inner = np.s_[scale:-scale, scale:-scale]
+    original = _luma(hr[inner])
+    if (original == original.flat[0]).all():
+        return "is of one grey level where it is scored, which every method returns as it is"
+    if np.array_equal(_luma(to_uint8(imresize(lr / np.float32(255), scale=scale))[inner]), original):
+        return "is what bicubic makes of its LR image, so that its PSNR is infinite"
+    return None
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) of uint8 (H, W, 1 or 3)."""
+    return to_uint8(luma(torch.from_numpy(image.transpose(2, 0, 1) / np.float32(255)))[0]).numpy()
 
 
 @cache

@@ -14,6 +14,7 @@ from srlab.errors import SrlabError
 from srlab.files import replacing
 
 GREY_MODES = ("1", "L", "LA", "La")
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}  # what a profile calls them
 DEEP_MODES = ("I", "F")  # and every I;16 flavour
 TIFF_BITS_PER_SAMPLE = 258
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +38,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 def read_image(path: Path) -> np.ndarray:
     """uint8 (H, W, 3) sRGB, or (H, W, 1) grey where the file is grey, upright (EXIF orientation applied).
 
-    Palettes become RGB, 1-bit images grey, CMYK and YCbCr RGB by Pillow; colours with a profile become sRGB
+    Palettes become RGB, 1-bit images grey, CMYK and YCbCr RGB by Pillow; what has a profile becomes sRGB
     (`foreign_profile`); alpha that hides nothing is dropped. Of several frames the first counts. SrlabError (one line:
     file and cure) if the file is missing, empty, no image, damaged, has transparent pixels or more than 8 bits per
     channel.
@@ -69,8 +70,9 @@ def reading(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise SrlabError(f"{path} is too large ({error}): cut it into parts or remove it") from error
     except Exception as error:  # damaged files raise whatever the decoders stumble over
-        reason = " ".join(str(error).split())
-        raise SrlabError(f"{path} cannot be decoded ({reason}): fetch it again or remove it") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        cure = "convert it if other programs show it, else fetch it again or remove it"
+        raise SrlabError(f"{path} cannot be decoded ({reason}): {cure}") from error
 
 
 def require_whole(path: Path, image: Image.Image) -> None:
@@ -83,8 +85,8 @@ def require_whole(path: Path, image: Image.Image) -> None:
 def foreign_profile(path: Path) -> str | None:
     """The name of the colour profile from which `read_image` converts a picture; None where nothing is converted."""
     with Image.open(path) as image:
-        profile = _profile(image)
-    return None if profile is None else _profile_name(profile)
+        conversion = _conversion(image)
+    return conversion[0] if conversion else None
 
 
 def size_problem(path_or_name: Path | str, width: int, height: int, minimum: int) -> str | None:
@@ -157,37 +159,32 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The profile of colours that are not sRGB; None of grey pictures, and of an unreadable profile."""
+def _conversion(image: Image.Image) -> tuple[str, ImageCms.ImageCmsTransform] | None:
+    """The name of a profile and the way from its colours to sRGB; None where there is none, or it cannot be used."""
     embedded = image.info.get("icc_profile")
-    if not embedded or image.mode in GREY_MODES:
+    if not embedded:
         return None
+    mode = "CMYK" if image.mode == "CMYK" else "L" if image.mode in GREY_MODES else "RGB"
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
         space: str = profile.profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
-        fits = space.strip() == ("CMYK" if image.mode == "CMYK" else "RGB")
-        return profile if fits and "srgb" not in _profile_name(profile).casefold() else None
+        name = " ".join(ImageCms.getProfileDescription(profile).split()) or "without a name"
+        if space.strip() != SPACES[mode] or "srgb" in name.casefold():
+            return None
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        return name, ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", intent, flags)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
 
 
-def _profile_name(profile: ImageCms.ImageCmsProfile) -> str:
-    return " ".join(ImageCms.getProfileDescription(profile).split()) or "without a name"
-
-
 def to_rgb(image: Image.Image) -> Image.Image:
     """As RGB, in sRGB where a profile says what the colours are."""
-    profile = _profile(image)
-    if profile is None:
+    conversion = _conversion(image)
+    if conversion is None:
         return image.convert("RGB")
-    colours = image if image.mode == "CMYK" else image.convert("RGB")
-    converted = ImageCms.profileToProfile(
-        colours,
-        profile,
-        ImageCms.createProfile("sRGB"),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    _, transform = conversion
+    converted = ImageCms.applyTransform(
+        image if image.mode == "CMYK" else image.convert(transform.input_mode), transform
     )
     assert converted is not None  # only `inPlace` gives none
     return converted
@@ -199,5 +196,8 @@ def _pixels(path: Path, image: Image.Image) -> np.ndarray:
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         if np.array(image.getchannel("A")).min() < 255:
             raise SrlabError(f"{path} has transparency: flatten it onto a background first")
-    pixels = np.array(image.convert("L") if grey else to_rgb(image))
+    image = image.convert("L") if grey else to_rgb(image)
+    if grey and "icc_profile" in image.info:
+        image = to_rgb(image).getchannel(0)
+    pixels = np.array(image)
     return pixels.reshape(*pixels.shape[:2], -1)
