@@ -13,7 +13,8 @@ def main(cfg: DictConfig) -> None:
     from srlab.datasets.patch_sizes import require_room
     from srlab.files import read_made
 
-    trainings = {f"{family}.{name}": line for family in ("models", "gans") for name, line in cfg[family].items()}
+    families = {"models": cfg.models, "gans": cfg.gans}
+    trainings = {f"{family}.{name}": line for family, lines in families.items() for name, line in lines.items()}
     require_room(trainings, Path(cfg.images), cfg.scale)
     manifests = {
         name: read_made(Path(cfg.images, one.role, name, "manifest.json")) for name, one in cfg.datasets.items()
