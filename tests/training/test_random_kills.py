@@ -32,7 +32,7 @@ from srlab.training.resume import work_folder
 ROOT = Path(__file__).parents[2]
 SMOKE = copy.deepcopy(PROFILES["smoke"])
 LINES = [*SMOKE["models"], *SMOKE["gans"]]
-NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "4"))
+NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "2"))
 SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
 
 
@@ -168,27 +168,32 @@ def test_a_loader_process_that_outlives_its_training_does_not_hold_the_folder(tm
 # SIGTERM, in this process.
 
 
+def told_to_end(store: Path, work: Path, life: int) -> Fitted:
+    data = MortalData(str(store), **SETTINGS)
+    data.life, data.die = life, lambda: os.kill(os.getpid(), signal.SIGTERM)
+    return fitted(KINDS["plateau"].module(), data, work, Recorder(), EPOCHS)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return told_to_end(store, tmp_path_factory.mktemp("whole"), 0)
+
+
 @pytest.mark.parametrize(
     ("life", "place"), [(1, "step 1 of epoch 1"), (3, "epoch 1"), (4, "epoch 1"), (6, "step 2 of epoch 2")]
 )
 def test_sigterm_saves_at_once_and_says_how_to_go_on(
-    life: int, place: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    life: int, place: str, uninterrupted: Fitted, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After the step, however long ago the last checkpoint was; in the last one, or validation, after the epoch."""
     before = signal.getsignal(signal.SIGTERM)
-
-    def run(folder: str, life: int) -> Fitted:
-        data = MortalData(str(store), **SETTINGS)
-        data.life, data.die = life, lambda: os.kill(os.getpid(), signal.SIGTERM)
-        return fitted(KINDS["plateau"].module(), data, tmp_path / folder, Recorder(), EPOCHS)
-
     with pytest.raises(SystemExit) as caught:
-        run("killed", life)
+        told_to_end(store, tmp_path, life)
     assert caught.value.code == 143  # 128 + SIGTERM, what a shell and a scheduler expect
     assert signal.getsignal(signal.SIGTERM) == before
-    last = tmp_path / "killed/last.ckpt"
+    last = tmp_path / "last.ckpt"
     expected = f"train test: stopped by SIGTERM; the same command resumes from {last}"
     assert capsys.readouterr().out.splitlines()[-1] == expected
-    resumed = run("killed", 0)
+    resumed = told_to_end(store, tmp_path, 0)
     assert f"train test: resumes after {place}, where" in capsys.readouterr().out
-    assert same(resumed, run("whole", 0))
+    assert same(resumed, uninterrupted)
