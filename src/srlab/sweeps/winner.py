@@ -30,9 +30,9 @@ def winner(what: str, trial: int | None, folder: Path, tags_of_run: Callable[[st
     Raises:
         SrlabError: there is no such sweep or run, or it has no best trial.
     """
-    files = sorted([*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")], key=lambda file: file.stat().st_mtime)
+    files = [*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")]
     if files:
-        return _of_sweep(files[-1], trial)
+        return _of_sweep(max(files, key=lambda file: file.stat().st_mtime), trial)
     tags = tags_of_run(what)
     known = ", ".join(sorted({file.parent.name for file in folder.glob("*/sweep.json")})) or "none"
     if tags is None:
