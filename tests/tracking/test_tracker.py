@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from fake_mlflow import close
+from fake_mlflow import EXPERIMENT, close
 from mlflow import MlflowClient
 
 from srlab.tracking.journal import journals
 from srlab.tracking.sender import LOG, Outbox
 from srlab.tracking.tracker import Tracker, dvc_md5
-
-EXPERIMENT = "srlab"
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +66,6 @@ def steps(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]
     return [(metric.step, metric.value) for metric in client.get_metric_history(run_id, key)]
 
 
-def downloaded(client: MlflowClient, run_id: str, path: str) -> Path:
-    return Path(client.download_artifacts(run_id, path))
-
-
 def test_a_run_has_its_name_tags_params_and_commit(
     make: Callable[[], Tracker], client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,13 +75,14 @@ def test_a_run_has_its_name_tags_params_and_commit(
     assert run.info.run_name == "espcn"
     assert run.data.params == {key: str(value) for key, value in params.items()}
     assert (run.data.tags["srlab.method"], run.data.tags["dvc.stage"]) == ("espcn", "train@espcn")
-    here = Path(__file__).parent
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=here, check=False)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     assert run.data.tags.get("mlflow.source.git.commit", "") == commit.stdout.strip()  # "" where Git is not
 
 
-@pytest.mark.parametrize("remembered", ["by its key", "by its id"])
-@pytest.mark.parametrize("arrived", [True, False])  # whether MLflow had the first part when the second began
+@pytest.mark.parametrize(
+    ("remembered", "arrived"),  # whether MLflow had the first part when the second began
+    [("by its key", True), ("by its key", False), ("by its id", True)],  # it gives the id when it has it
+)
 def test_a_resumed_run_logs_no_epoch_twice(
     make: Callable[[], Tracker], client: MlflowClient, remembered: str, arrived: bool
 ) -> None:
@@ -154,7 +149,7 @@ def test_an_unknown_run_opens_a_new_one(make: Callable[[], Tracker], client: Mlf
 def test_the_last_table_of_a_name_counts(tracker: Tracker, client: MlflowClient) -> None:
     tracker.table([{"method": "ESPCN", "psnr": 28.5}], "comparison.json")
     tracker.table([{"method": "ESPCN", "psnr": 28.75}, {"method": "A+", "psnr": float("inf")}], "comparison.json")
-    text = downloaded(client, sent(tracker), "comparison.json").read_text()
+    text = Path(client.download_artifacts(sent(tracker), "comparison.json")).read_text()
     content = json.loads(text, parse_constant=pytest.fail)  # a figure that is not finite is no JSON
     assert content == {"columns": ["method", "psnr"], "data": [["ESPCN", 28.75], ["A+", None]]}
 
@@ -187,8 +182,8 @@ def test_files_and_folders_become_artifacts(
     tracker.artifact(tmp_path / "pictures/one.txt", "")
     (tmp_path / "pictures/one.txt").write_text("changed before it is sent")
     run_id = sent(tracker)
-    assert downloaded(client, run_id, "figures/one.txt").read_text() == "1"
-    assert downloaded(client, run_id, "one.txt").read_text() == "1"
+    assert Path(client.download_artifacts(run_id, "figures/one.txt")).read_text() == "1"
+    assert Path(client.download_artifacts(run_id, "one.txt")).read_text() == "1"
     assert len(list((folder / "artifacts").rglob(f"{run_id}/**/one.txt"))) == 2  # in the folder that was asked for
 
 
