@@ -1,6 +1,5 @@
 """The command line: what it accepts, and one line on what it does not."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,14 +49,6 @@ def test_what_is_wrong_is_said_in_one_line(arguments: str, message: str) -> None
     assert str(caught.value).startswith("error: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_the_audit_starts_no_tracker_and_no_trainer() -> None:
-    import subprocess  # in a process of its own: others have imported them here
-
-    code = "import srlab.cli, sys; print(sorted({'mlflow', 'pytorch_lightning', 'hydra'} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 SMOKE, PARAMS = TEXTS["smoke"], PROFILES["smoke"]
 MODELS = {path.stem: path for path in sorted((ROOT / "conf/model").glob("*.yaml"))}
 LINES = [(family, name) for family in FAMILIES for name in PARAMS[family]]
-NETWORKS, GANS, CLASSICAL = list(PARAMS["models"]), list(PARAMS["gans"]), list(PARAMS["classical"])
+NETWORKS, GANS = list(PARAMS["models"]), list(PARAMS["gans"])
 PAGE = (ROOT / "docs/external.md").read_text(encoding="utf-8")
 EXTERNAL = [
     line
@@ -91,25 +91,25 @@ def test_a_root_config_and_params_share_no_key(file: Path) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_kind_is_called_like_its_file(bench: Path, model: str) -> None:
-    assert config("evaluate", f"model={model}").model.name == (model if model != "interpolation" else "bicubic")
+def test_a_kind_is_called_like_its_file(model: str) -> None:
+    name = yaml.safe_load(MODELS[model].read_text(encoding="utf-8"))["name"]
+    assert name == (model if model != "interpolation" else "bicubic")
 
 
 @pytest.mark.parametrize(("family", "name"), LINES)
-def test_a_line_has_a_place_in_the_family_tree(bench: Path, family: str, name: str) -> None:
-    assert config("evaluate", *words(family, name)).model.branch.partition(" / ")[0] in (
+def test_a_line_has_a_place_in_the_family_tree_and_a_classical_one_is_built(
+    bench: Path, family: str, name: str
+) -> None:
+    cfg = config("evaluate", *words(family, name))
+    assert cfg.model.branch.partition(" / ")[0] in (
         "Interpolation",
         "Reconstruction",
         "Example-based learning",
         "Deep learning",
     )
-
-
-@pytest.mark.parametrize("name", CLASSICAL)
-def test_a_classical_method_is_built(bench: Path, name: str) -> None:
-    cfg = config("evaluate", *words("classical", name))
-    assert isinstance(instantiate(cfg.model.method), Upscaler)
-    assert isinstance(instantiate(cfg.burst), Burst)
+    if family == "classical":
+        assert isinstance(instantiate(cfg.model.method), Upscaler)
+        assert isinstance(instantiate(cfg.burst), Burst)
 
 
 def test_a_training_by_hand_begins_with_weights_that_are_there(bench: Path) -> None:
@@ -124,22 +124,14 @@ def test_a_training_by_hand_begins_with_weights_that_are_there(bench: Path) -> N
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_built_for_the_scale_of_params(bench: Path, name: str) -> None:
-    net = instantiate(config("train", *words("models", name), "scale=3").model.net)
+def test_a_network_and_its_module_are_built_by_the_settings_of_the_line(bench: Path, name: str) -> None:
+    """No number is written in conf/: what is no class, label or path comes from params.yaml."""
+    cfg = config("train", *words("models", name), "scale=3", f"models.{name}.lr=0.125")
+    raw = OmegaConf.to_container(cfg.model, resolve=False)
+    assert {key: value for key, value in scalars(raw) if not isinstance(value, str)} == {}
+    net, module = instantiate(cfg.model.net), instantiate(cfg.model.module)
     assert isinstance(net, Network)
     assert net.scale == 3
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_has_a_setting_in_params_for_everything_that_its_yaml_asks(bench: Path, name: str) -> None:
-    """No number is written in conf/: what is no class, label or path comes from params.yaml."""
-    raw = OmegaConf.to_container(config("train", *words("models", name)).model, resolve=False)
-    assert {key: value for key, value in scalars(raw) if not isinstance(value, str)} == {}
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_module_learns_with_the_settings_of_its_line(bench: Path, name: str) -> None:
-    module = instantiate(config("train", *words("models", name), f"models.{name}.lr=0.125").model.module)
     (optimizer,), _ = module.configure_optimizers()
     assert optimizer.param_groups[0]["lr"] == 0.125
     learned = [id(p) for group in optimizer.param_groups for p in group["params"]]

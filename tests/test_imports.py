@@ -48,3 +48,17 @@ def test_all_that_a_process_loads_is_in_the_closure() -> None:
     modules = {name for name in loaded if (SOURCE / (name.replace(".", "/") + ".py")).is_file()}
     assert len(modules) > 5
     assert modules <= closure({"srlab.training.fit"}, SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("srlab", {"torch", "numpy", "hydra", "PIL"}),
+        ("srlab.cli", {"torch", "mlflow", "pytorch_lightning", "hydra"}),
+        ("srlab.tracking.tracker", {"mlflow", "torch"}),  # a training does not wait for it: another process has it
+        ("srlab.planning.plan", {"torch", "pytorch_lightning"}),  # their memory is not there for what is probed
+    ],
+)
+def test_what_starts_at_once_imports_nothing_heavy(module: str, heavy: set[str]) -> None:
+    code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -13,6 +14,7 @@ from srlab.kernels import PORTABLE, use_kernels
 CONVOLUTION = "import torch; torch.conv2d(torch.ones(8, 32, 96, 96), torch.ones(32, 32, 3, 3))"
 
 
+@cache
 def verbose(*words: str, **environment: str) -> str:
     """What oneDNN prints in a process that first calls use_kernels(*words)."""
     code = f"from srlab.kernels import use_kernels; use_kernels(*{words!r}); {CONVOLUTION}"

@@ -1,8 +1,6 @@
 """What `import srlab` offers, and the page that says so."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +23,6 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(EXAMPLES) == 4
     for example in EXAMPLES:
         exec(example, names)  # one after the other, as they are read
-
-
-def test_importing_srlab_imports_nothing_else() -> None:
-    code = "import srlab, sys; print(sorted({'torch', 'numpy', 'hydra', 'PIL'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_what_it_has_not_is_an_attribute_error() -> None:

@@ -46,13 +46,10 @@ def test_tables_of_equal_width_are_kept_apart() -> None:
     assert cells(second + "\n## Again\n\n" + second) == cells(PAGE)
 
 
-def test_the_best_is_bold() -> None:
-    psnr = show.table_of(PAGE).columns[1]
-    assert list(psnr.cells) == ["27.42", "[bold]28.51[/bold]"]
-
-
-def test_numbers_stand_right_and_words_left() -> None:
-    assert [column.justify for column in show.table_of(PAGE).columns] == ["left", "right", "right"]
+def test_the_best_is_bold_and_numbers_stand_right() -> None:
+    columns = show.table_of(PAGE).columns
+    assert list(columns[1].cells) == ["27.42", "[bold]28.51[/bold]"]
+    assert [column.justify for column in columns] == ["left", "right", "right"]
 
 
 def test_it_ends_with_where_to_look_next(

@@ -1,28 +1,44 @@
-"""The clone that these tests share: the whole pipeline runs in it once, and they look at it or at copies of it."""
+"""The clone that these tests share: the whole pipeline runs in it once, and they look at it or at copies of it.
 
+A stage costs seconds of starting Python: so there is a method or two of every stage, and what is changed in a copy is
+changed at once where it concerns different stages.
+"""
+
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from typing import Any
+import time
 
-import branches
+import numpy as np
 import pytest
-from branches import EPOCHS, KEPT, Finished, Killed
-from workspace import Workspace, clone
+from kept import EDITS, EPOCHS, FILES, KEPT, LINES, LOWER_RATE
+from PIL import Image
+from workspace import GIVE_UP, Finished, Killed, Workspace, clone
+
+TRAIN_ESPCN = ("dvc", "repro", "--force", "--single-item", "train@espcn")  # forced: DVC has its result
 
 
 @pytest.fixture(scope="session")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The profile `smoke` without the methods that are not KEPT, run whole in a fresh clone, and committed."""
+    """The profile `smoke` with the lines that are KEPT, run whole in a fresh clone, and committed."""
     workspace = clone(tmp_path_factory.mktemp("clone") / "srlab")
     workspace.run("python", "-m", "srlab.profile", "smoke")
-    for kind, names in KEPT.items():
-        lines = workspace.params()[kind]
-        workspace.set_param(kind, {name: lines[name] for name in names})
-    workspace.set_param("models.espcn.max_epochs", EPOCHS)
-    workspace.set_param("models.espcn.patience", EPOCHS)
+    params = workspace.params()
+    for family, names in KEPT.items():
+        lines = params[family] | LINES.get(family, {})
+        params[family] = {name: lines[name] for name in names}
+    params["models"]["espcn"] |= {"max_epochs": EPOCHS, "patience": EPOCHS}
+    workspace.write_params(params)
+    for name, text in FILES.items():
+        (workspace.root / name).write_text(text)
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    (workspace.root / "pictures").mkdir()
+    Image.fromarray(pixels).save(workspace.root / "pictures/a.png")
+    # Nobody looks at the times, for which each evaluation waits so long for a quiet machine.
+    patience = ("src/srlab/machine.py", "PATIENCE = 0.5, 10.0", "PATIENCE = 0.1, 0.2")
+    for edit in (*EDITS, patience):
+        workspace.replace(*edit)
     output = workspace.run("dvc", "repro")
     workspace.commit()
     return Finished(workspace, output)
@@ -44,38 +60,31 @@ def without_network() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def futures(
-    request: pytest.FixtureRequest,
-    smoke: Workspace,
-    without_network: tuple[str, ...],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Future[Any]]]:
-    """What the chosen tests want done to copies of the clone, two at a time: most of it is Python starting up."""
-    todo: dict[str, Callable[[Workspace], Any]] = {
-        "again": partial(branches.again, wrapper=without_network),
-        "lower_rate": branches.lower_rate,
-        "killed": branches.killed,
-    }
-    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", [])}
-    # All copies first: tests may edit the clone for a moment while the work is going on.
-    copies = {name: smoke.copy(tmp_path_factory.mktemp(name) / "srlab") for name in todo if name in wanted}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {name: pool.submit(todo[name], copy) for name, copy in copies.items()}
+def killed(smoke: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """SIGKILL for DVC and training alike, after the first epoch; then the same command."""
+    workspace = smoke.copy(tmp_path_factory.mktemp("killed") / "srlab")
+    process = workspace.start(*TRAIN_ESPCN)
+    give_up = time.monotonic() + GIVE_UP
+    while not list(workspace.root.glob("work/espcn-*/last.ckpt")):
+        assert process.poll() is None, f"the training ended before it was killed:\n{process.communicate()[0]}"
+        assert time.monotonic() < give_up, "the training did not finish an epoch"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    results = [path for path in (workspace.root / "models/espcn").rglob("*") if path.is_file()]
+    left = workspace.copy(tmp_path_factory.mktemp("left") / "srlab")
+    resumed = Finished(workspace, workspace.run(*TRAIN_ESPCN))
+    return Killed([path.name for path in results if ".hydra" not in path.parts], left, resumed)
 
 
 @pytest.fixture(scope="session")
-def again(futures: dict[str, Future[Finished]]) -> Finished:
-    """A copy after SRGAN was trained and evaluated once more, where the kernel allows it without a network."""
-    return futures["again"].result()
+def changed(killed: Killed, without_network: tuple[str, ...]) -> Finished:
+    """What the kill left, with another rate of ESPCN and a comment in SRGAN's code, after `dvc repro`.
 
-
-@pytest.fixture(scope="session")
-def lower_rate(futures: dict[str, Future[Finished]]) -> Finished:
-    """A copy in which ESPCN has another learning rate, after `dvc repro`."""
-    return futures["lower_rate"].result()
-
-
-@pytest.fixture(scope="session")
-def killed(futures: dict[str, Future[Killed]]) -> Killed:
-    """A copy in which ESPCN, with that other rate, was killed in the middle of its training, and what came of it."""
-    return futures["killed"].result()
+    Where the kernel allows it, without a network.
+    """
+    workspace = killed.left
+    workspace.set_param("models.espcn.lr", LOWER_RATE)
+    with (workspace.root / "src/srlab/adversarial/discriminator.py").open("a") as file:
+        file.write("# a comment\n")
+    return Finished(workspace, workspace.run(*without_network, "dvc", "repro"))

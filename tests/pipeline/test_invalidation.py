@@ -1,11 +1,14 @@
 """`dvc repro` runs what an edit concerns and nothing else; runs by hand leave what DVC owns alone."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
-from branches import LOWER_RATE, Finished
-from workspace import Workspace, stages_run
+import yaml
+from kept import LINES, LOWER_RATE
+from workspace import Finished, Workspace, stages_run
 
 pytestmark = pytest.mark.pipeline
 
@@ -23,50 +26,45 @@ def test_a_comment_trains_nothing_again(smoke: Workspace) -> None:
     assert changed.isdisjoint({"fetch", "train"})
 
 
-def test_another_learning_rate_reruns_that_model_alone(lower_rate: Finished) -> None:
-    again = [
-        "compare_sets",  # patch sizes against those of the images
-        "train@espcn",
-        "evaluate@espcn",
-        "evaluate_pretrained@srgan_half",
-        "report",
-    ]  # the last but one: all weights
-    assert stages_run(lower_rate.output) == again
+def test_another_rate_and_an_edit_of_a_network_rerun_those_two_alone(changed: Finished) -> None:
+    again = ["compare_sets", "train@espcn", "evaluate@espcn", "train_gan@srgan", "evaluate_gan@srgan"]  # patch sizes
+    assert sorted(stages_run(changed.output)) == sorted([*again, "evaluate_pretrained@srgan_half", "report"])
 
 
-def test_an_edit_of_one_network_concerns_no_other(smoke: Workspace) -> None:
-    with smoke.edited(("src/srlab/adversarial/discriminator.py", "", "# an edit\n")):
-        assert set(smoke.status()) == {"train_gan@srgan"}
+def test_edits_concern_who_reads_them(smoke: Workspace) -> None:
+    """A kind, a data set, and a new network beside the others."""
+    line = yaml.safe_dump(
+        {"plain_9": LINES["models"]["plain_8"] | {"net": "other"}}, default_flow_style=True, width=999
+    )
+    with smoke.edited(
+        ("conf/model/espcn.yaml", "kind_label: ESPCN", "kind_label: E"),
+        ("conf/dataset/heldout.yaml", "skimage:rocket", "skimage:retina"),
+        ("src/srlab/models/other.py", "", (smoke.root / "src/srlab/models/plain.py").read_text()),
+        ("conf/model/other.yaml", "", (smoke.root / "conf/model/plain.yaml").read_text()),
+        ("params.yaml", "models:\n", f"models:\n  {line.strip()[1:-1]}\n"),
+    ):
+        changed = {stage for stage in smoke.status() if not stage.startswith("evaluate_pretrained")}
+    assert changed == {
+        "compare_sets", "train@espcn", "evaluate@espcn", "fetch@heldout", "train@plain_9", "evaluate@plain_9", "report",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize(("edit", "stages"), [
-    (("conf/model/espcn.yaml", "kind_label: ESPCN", "kind_label: E"), {"train@espcn", "evaluate@espcn"}),
-    (("conf/trainer/default.yaml", "chunk: 8", "chunk: 4"),
-     {"train@espcn", "train@srresnet", "train_gan@srgan"}),
-])  # fmt: skip
-def test_an_edit_in_conf_concerns_what_reads_it(smoke: Workspace, edit: tuple[str, str, str], stages: set[str]) -> None:
-    with smoke.edited(edit):
-        assert {stage for stage in smoke.status() if not stage.startswith("evaluate_pretrained")} == stages
+def test_an_edit_of_the_trainer_concerns_what_it_trains(smoke: Workspace) -> None:
+    with smoke.edited(("conf/trainer/default.yaml", "chunk: 8", "chunk: 4")):
+        assert set(smoke.status()) == {"train@plain_8", "train@espcn", "train@srresnet", "train_gan@srgan"}
 
 
-def test_an_edit_of_one_data_set_concerns_no_other(smoke: Workspace) -> None:
-    with smoke.edited(("conf/dataset/heldout.yaml", "skimage:rocket", "skimage:retina")):
-        changed = set(smoke.status())
-    assert "fetch@heldout" in changed
-    assert {stage.partition("@")[2] for stage in changed} == {"heldout"}
-
-
-def test_diffs_name_the_number_and_what_became_of_it(lower_rate: Finished) -> None:
-    params = json.loads(lower_rate.workspace.run("dvc", "params", "diff", "--json"))
+def test_diffs_name_the_number_and_what_became_of_it(changed: Finished) -> None:
+    params = json.loads(changed.workspace.run("dvc", "params", "diff", "--json"))
     assert params["params.yaml"]["models.espcn.lr"] | {"diff": 0} == {"old": 0.001, "new": LOWER_RATE, "diff": 0}
-    metrics = json.loads(lower_rate.workspace.run("dvc", "metrics", "diff", "--json"))
+    metrics = json.loads(changed.workspace.run("dvc", "metrics", "diff", "--json"))
     assert set(metrics) == {"reports/metrics/espcn.json"}  # and no costs, which differ on every run
     scores = {f"protocols.{era}.datasets.heldout.{name}" for era in ("modern", "classic") for name in ("psnr", "ssim")}
     assert scores <= set(metrics["reports/metrics/espcn.json"])
 
 
-def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_path: Path) -> None:
-    workspace = lower_rate.workspace.copy(tmp_path / "srlab")
+def test_an_experiment_changes_the_number_it_is_given(changed: Finished, tmp_path: Path) -> None:
+    workspace = changed.workspace.copy(tmp_path / "srlab")
     workspace.run("git", "reset", "--quiet", "--hard")
     change = f"models.espcn.lr={LOWER_RATE}"
     output = workspace.run("dvc", "exp", "run", "--name", "lower", "-S", change, "evaluate@espcn")
@@ -74,13 +72,7 @@ def test_an_experiment_changes_the_number_it_is_given(lower_rate: Finished, tmp_
     assert stages_run(output) == []  # `dvc repro` ran this before: nothing is computed twice
     assert workspace.params()["models"]["espcn"]["lr"] == LOWER_RATE
     metrics = "reports/metrics/espcn.json"
-    assert workspace.bytes_of(metrics) == lower_rate.workspace.bytes_of(metrics)
-
-
-def test_a_run_by_hand_lands_in_outputs(smoke: Workspace) -> None:
-    smoke.run("python", "pipelines/degrade.py", "name=photos", "seed=1")
-    assert len(list(smoke.root.glob("outputs/*/*/pairs/train/photos/index.json"))) == 1
-    assert smoke.status() == {}
+    assert workspace.bytes_of(metrics) == changed.workspace.bytes_of(metrics)
 
 
 def test_a_sweep_lands_in_sweeps_and_in_mlflow(smoke: Workspace) -> None:
@@ -97,28 +89,34 @@ def test_a_sweep_lands_in_sweeps_and_in_mlflow(smoke: Workspace) -> None:
     client = smoke.mlflow()
     experiment = client.get_experiment_by_name("sweeps")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
-    parent, *trials = runs
+    parent, *trials = runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
     assert [run.info.run_name for run in trials] == ["espcn-000", "espcn-001", "espcn-002"]
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED", "FINISHED", "FAILED"]
     assert "lower lr" in trials[2].data.tags["srlab.why"]
-    assert parent.data.params["models.espcn.lr"] == "1e-3,3e-4,1e30"
-    best = max(run.data.metrics["val/psnr"] for run in trials[:2])
-    assert parent.data.metrics["best/val/psnr"] == pytest.approx(best)
+    scores = [run.data.metrics["val/psnr"] for run in trials[:2]]
+    assert parent.data.metrics["best/val/psnr"] == pytest.approx(max(scores))
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} >= {"plots", "trials.json"}
     plots = {file.path for file in client.list_artifacts(parent.info.run_id, "plots")}
     assert plots == {"plots/history.png", "plots/parallel.png"}  # two complete trials tell nothing of importances
 
-    before = (smoke.root / "params.yaml").read_bytes()
-    try:
-        rate = 1e-3 if trials[0].data.metrics["val/psnr"] == best else 3e-4
-        for what in ("command_line", parent.info.run_id):
+    best = scores.index(max(scores))
+    with smoke.edited(("params.yaml", "", "")):
+        for what, rate in (("command_line", (1e-3, 3e-4)[best]), (trials[1 - best].info.run_id, (3e-4, 1e-3)[best])):
             assert "now: dvc repro" in smoke.run("python", "-m", "srlab.cli", "promote", what)
             assert smoke.params()["models"]["espcn"]["lr"] == rate
-        other = trials[0 if rate == 3e-4 else 1].info.run_id
-        smoke.run("python", "-m", "srlab.cli", "promote", other)
-        assert smoke.params()["models"]["espcn"]["lr"] != rate
-        assert "is no sweep in" in smoke.fail("python", "-m", "srlab.cli", "promote", "nonsense")
-    finally:
-        (smoke.root / "params.yaml").write_bytes(before)
+
+
+def test_a_bad_setting_stops_before_the_first_stage(smoke: Workspace) -> None:
+    with smoke.edited(("params.yaml", "batch_size: 4", "batch_size: 0")):
+        lines = smoke.fail("srlab", "check").splitlines()
+        assert "error: models.espcn.batch_size is 0: use a whole number at least 1" in lines
+        assert lines == smoke.fail("python", "pipelines/degrade.py", "name=photos").splitlines()
+
+
+def test_make_help_lists_every_target(smoke: Workspace) -> None:
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", (smoke.root / "Makefile").read_text(), re.MULTILINE)
+    listed = [line.split(maxsplit=1) for line in smoke.run("make", "--no-print-directory", "help").splitlines()]
+    assert sorted(target for target, _ in listed) == sorted(phony.split())

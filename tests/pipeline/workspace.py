@@ -62,7 +62,6 @@ class Workspace:
         return own | names | {
             "PATH": f"{Path(sys.executable).absolute().parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": f"{OFFLINE}{os.pathsep}{self.root / 'src'}",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "SRLAB_CONNECTIONS": str(self.connections),
             "DVC_SITE_CACHE_DIR": str(self.connections.parent / "dvc"),
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -88,6 +87,10 @@ class Workspace:
         """Content of params.yaml."""
         return yaml.safe_load((self.root / "params.yaml").read_text())
 
+    def write_params(self, params: dict[str, Any]) -> None:
+        """Write params.yaml."""
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
     def set_param(self, key: str, value: object) -> None:
         """Set a key like `models.espcn.lr` of params.yaml."""
         params = node = self.params()
@@ -95,21 +98,27 @@ class Workspace:
         for name in path:
             node = node[name]
         node[last] = value
-        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        self.write_params(params)
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace `old` in a file by `new`; an empty `old` is the end, of a new file too."""
+        path = self.root / name
+        text = path.read_text() if path.exists() else ""
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new) if old else text + new)
 
     @contextmanager
     def edited(self, *edits: tuple[str, str, str]) -> Iterator[None]:
-        """For the time of the block, files in which (file, old, new) is replaced; an empty old is the end."""
-        before = {name: (self.root / name).read_text() for name, _, _ in edits}
+        """With these replacements for the time of the block."""
+        paths = {self.root / name for name, _, _ in edits}
+        before = {path: path.read_bytes() for path in paths if path.exists()}
         try:
-            for name, old, new in edits:
-                text = (self.root / name).read_text()
-                assert old in text, f"{name} has no {old!r}"
-                (self.root / name).write_text(text.replace(old, new) if old else text + new)
+            for edit in edits:
+                self.replace(*edit)
             yield
         finally:
-            for name, text in before.items():
-                (self.root / name).write_text(text)
+            for path in paths:
+                path.write_bytes(before[path]) if path in before else path.unlink()
 
     def read_json(self, name: str) -> Any:
         """Content of a JSON file of the clone."""
@@ -125,6 +134,23 @@ class Workspace:
     def bytes_of(self, *names: str) -> dict[str, bytes]:
         """Content of files of the clone."""
         return {name: (self.root / name).read_bytes() for name in names}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A workspace after a `dvc repro`, and what that printed."""
+
+    workspace: Workspace
+    output: str
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What a SIGKILL amid the training of ESPCN left: results, and a copy of all; the same command once more."""
+
+    results: list[str]
+    left: Workspace
+    resumed: Finished
 
 
 def clone(root: Path) -> Workspace:

@@ -16,16 +16,20 @@ from srlab.images.files import write_png
 from srlab.patches.datamodule import PairData
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A x2 store of two training images under 8 operations and one validation image, 40 px wide."""
-    folder = tmp_path_factory.mktemp("store")
-    for seed in range(3):
+def small_store(folder: Path, num_val: int) -> Path:
+    """A x2 store of two training images under 8 operations and some validation images, 40 px wide."""
+    for seed in range(2 + num_val):
         write_png(folder / "in" / f"image{seed}.png", smooth(seed))
     fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
-    index = build_index(read_json(folder / "images" / "manifest.json"), "train", 1, 8, seed=0)
+    index = build_index(read_json(folder / "images" / "manifest.json"), "train", num_val, 8, seed=0)
     pack(folder / "images", index, Bicubic(2), folder / "pairs", 16)
     return folder / "pairs"
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with one validation image."""
+    return small_store(tmp_path_factory.mktemp("store"), 1)
 
 
 @pytest.fixture

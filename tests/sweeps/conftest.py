@@ -4,22 +4,16 @@ import copy
 import runpy
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from profiles import PROFILES
 
-from srlab.datasets.augmentation import build_index
-from srlab.datasets.sources import Folder, fetch_images
-from srlab.degradation.imaging import Bicubic
-from srlab.degradation.packing import pack
 from srlab.files import read_json
-from srlab.images.files import write_png
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"patch_size": 16, "batch_size": 4, "patches_per_epoch": 8}
@@ -52,19 +46,10 @@ class Bench:
         return read_json(folder / "sweep.json")
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A x2 store of two training images and one validation image, 40 px wide: waves, which are soon learned."""
-    folder = tmp_path_factory.mktemp("store")
-    rows, columns = np.mgrid[:40, :40]
-    for seed in range(3):
-        generator = np.random.default_rng(seed)
-        waves = [np.sin(rows * a + columns * b) for a, b in generator.uniform(0.05, 0.6, (3, 2))]
-        write_png(folder / "in" / f"{seed}.png", np.uint8(127.5 + 120 * np.stack(waves, 2)))
-    fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
-    index = build_index(read_json(folder / "images" / "manifest.json"), "train", 1, 1, seed=0)
-    pack(folder / "images", index, Bicubic(2), folder / "pairs", 16)
-    return folder / "pairs"
+def drawn(study: Any, names: Sequence[str], folder: Path) -> list[Path]:
+    """Stands for what takes longer than a training: test_plots.py draws."""
+    (folder / "history.png").write_text("")
+    return [folder / "history.png"]
 
 
 @pytest.fixture
@@ -77,6 +62,7 @@ def bench(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: p
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     shutil.copytree(store, tmp_path / "data/pairs/train/photos")
+    monkeypatch.setattr("srlab.sweeps.plots.draw_plots", drawn)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 

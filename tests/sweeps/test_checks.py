@@ -1,7 +1,6 @@
 """What makes no sense is said in one line, before anything is trained."""
 
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, Bench
@@ -92,15 +91,3 @@ def test_a_storage_that_does_not_answer(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SRLAB_STUDIES", "sqlite:////no/such/folder/studies.db")
     line = bench.refused("model=espcn", "models.espcn.lr=1e-3,1e-4")
     assert "the storage of studies does not answer (SRLAB_STUDIES)" in line
-
-
-def test_two_processes_do_not_run_one_sweep(bench: Bench) -> None:
-    import fcntl
-
-    words = ["model=espcn", "models.espcn.lr=1e-3,1e-4"]
-    bench.sweep(*words)
-    (folder,) = bench.root.glob("sweeps/command_line-*")
-    with Path(folder, "lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        line = bench.refused(*words)
-    assert f"{folder.name} is being run by process " in line

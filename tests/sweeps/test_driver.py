@@ -1,8 +1,10 @@
 """`python pipelines/train.py -m ...`, in this process, on a store that is trained on within a second."""
 
+import fcntl
 import json
 from pathlib import Path
 
+import pytest
 from conftest import Bench
 
 RATES = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
@@ -26,7 +28,10 @@ def test_the_example_of_the_docs(bench: Bench) -> None:
 
 
 def test_nothing_is_trained_twice(bench: Bench) -> None:
-    """By the same line again, by another launcher though it shares out the cores, by a sweep of another name."""
+    """By the same line again, by another launcher though it shares out the cores, by a sweep of another name.
+
+    Other settings are another study. Two processes do not run one sweep.
+    """
     bench.sweep(*RATES, "num_threads=0")
     trials = bench.result("command_line")["trials"]
     for launcher in ([], ["hydra/launcher=slurm", "hydra.launcher.cluster=local"]):
@@ -37,13 +42,13 @@ def test_nothing_is_trained_twice(bench: Bench) -> None:
     lines = bench.sweep("model=espcn", "models.espcn.lr=1e-3,1e-4", "num_threads=0", "sweep.name=2026")
     assert sum("was trained exactly so before" in line for line in lines) == 1
     assert len(bench.result("2026")["trials"]) == 2
-
-
-def test_other_settings_are_another_study(bench: Bench) -> None:
-    for change in ([], ["models.espcn.max_epochs=1"], ["seed=7"]):
-        bench.sweep(*RATES, *change)
-    assert len(list(bench.root.glob("sweeps/command_line-*"))) == 3
-    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 6
+    (folder,) = bench.root.glob("sweeps/command_line-*")
+    with (folder / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert f"{folder.name} is being run by process " in bench.refused(*RATES, "num_threads=0")
+    bench.sweep(*RATES, "num_threads=0", "seed=7")
+    assert len(list(bench.root.glob("sweeps/command_line-*"))) == 2
+    assert len(list(bench.root.glob("sweeps/finished/*.json"))) == 5
 
 
 def test_a_failed_trial_says_why_and_can_be_tried_again(bench: Bench) -> None:
@@ -54,10 +59,25 @@ def test_a_failed_trial_says_why_and_can_be_tried_again(bench: Bench) -> None:
     assert (complete["state"], failed["state"]) == ("complete", "failed")
     assert "lower lr" in failed["why"]
     assert "Traceback" in (next(bench.root.glob("sweeps/command_line-*/1/error.txt"))).read_text()
+    what_mlflow_is_told(bench.root / "mlflow-outbox")
     assert bench.refused(*words) == line  # and nothing is tried again
     assert len(bench.result("command_line")["trials"]) == 2
     bench.refused(*words, "sweep.retry_failed=true")
     assert [row["state"] for row in bench.result("command_line")["trials"]] == ["complete", "failed", "failed"]
+
+
+def what_mlflow_is_told(outbox: Path) -> None:
+    journals = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(outbox.glob("*.jsonl"))]
+    parent, good, bad = headers = [entries[0] for entries in journals]
+    assert [header["name"] for header in headers] == ["command_line", "espcn-000", "espcn-001"]
+    assert {header["experiment"] for header in headers} == {"sweeps"}
+    assert good["tags"]["mlflow.parentRunId"] == bad["tags"]["mlflow.parentRunId"] == parent["key"]
+    assert json.loads(bad["tags"]["srlab.values"]) == {"models.espcn.lr": 1e30}
+    assert parent["params"]["models.espcn.lr"] == "1e-3,1e30"
+    *told, last = journals[2]
+    assert any("lower lr" in entry["tags"].get("srlab.why", "") for entry in told if entry["kind"] == "tags")
+    assert (last["kind"], last["status"]) == ("end", "FAILED")
+    assert {"table", "artifact", "tags"} <= {entry["kind"] for entry in journals[0]}
 
 
 def test_trials_that_fail_one_after_the_other_end_the_sweep(bench: Bench) -> None:
@@ -80,28 +100,11 @@ def test_a_pruned_trial_leaves_nothing_to_resume(bench: Bench) -> None:
     assert not list((bench.root / "work").iterdir())
 
 
-def test_psnr_against_multiply_adds(bench: Bench) -> None:
+def test_psnr_against_multiply_adds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srlab.machine.PATIENCE", 0.1)  # nobody looks at the time, for which it waits
     words = ["model=srresnet", "models.srresnet.num_blocks=1,2", "+sweep.objectives.multiply_adds=minimize"]
     bench.sweep(*words)
     one, two = bench.result("command_line")["trials"]
     assert one["multiply_adds"] < two["multiply_adds"]
     best = {row["trial"] for row in bench.result("command_line")["best"]}
     assert best == ({0, 1} if two["val/psnr"] > one["val/psnr"] else {0})
-
-
-def test_what_a_trial_tells_mlflow(bench: Bench) -> None:
-    bench.script("-m", "model=espcn", "models.espcn.lr=1e-3,1e30")
-    journals = [path.read_text().splitlines() for path in sorted(Path("mlflow-outbox").glob("*.jsonl"))]
-    headers = [json.loads(lines[0]) for lines in journals]
-    parent, good, bad = headers
-    assert [header["name"] for header in headers] == ["command_line", "espcn-000", "espcn-001"]
-    assert {header["experiment"] for header in headers} == {"sweeps"}
-    assert good["tags"]["mlflow.parentRunId"] == bad["tags"]["mlflow.parentRunId"] == parent["key"]
-    assert json.loads(bad["tags"]["srlab.values"]) == {"models.espcn.lr": 1e30}
-    assert parent["params"]["models.espcn.lr"] == "1e-3,1e30"
-    told = [json.loads(line) for line in journals[2]]
-    assert any("lower lr" in entry["tags"].get("srlab.why", "") for entry in told if entry["kind"] == "tags")
-    assert told[-1]["kind"] == "end"
-    assert told[-1]["status"] == "FAILED"
-    kinds = [json.loads(line)["kind"] for line in journals[0]]
-    assert {"table", "artifact", "tags"} <= set(kinds)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Bench
+from conftest import Bench
 
 from srlab.errors import SrlabError
 from srlab.sweeps import launchers
@@ -21,55 +21,35 @@ WORDS = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
 
 
 def scores(bench: Bench, *words: str) -> list[float]:
-    """Validation PSNR of both trials, in a process of its own, as a user runs it."""
-    script = [sys.executable, str(ROOT / "pipelines/train.py"), "-m", *WORDS, "tracking.live=false", *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    subprocess.run(script, cwd=bench.root, env=environment, check=True, capture_output=True, text=True)
-    rows = bench.result("command_line")["trials"]
-    assert [row["state"] for row in rows] == ["complete", "complete"]
-    return [row["val/psnr"] for row in rows]
-
-
-def in_this_process(bench: Bench) -> list[float]:
-    bench.sweep(*WORDS)
+    """Validation PSNR of both trials; the sweep is forgotten."""
+    bench.sweep(*WORDS, *words)
     found = [row["val/psnr"] for row in bench.result("command_line")["trials"]]
-    for path in bench.root.glob("sweeps"):
-        path.rename(bench.root / "sweeps-before")
+    assert len(found) == 2
+    (bench.root / "sweeps").rename(bench.root / f"sweeps-{len(list(bench.root.iterdir()))}")
     return found
 
 
-def test_joblib_trains_what_this_process_trains(bench: Bench) -> None:
-    """To the last bit: the threads of a trial are fixed by num_threads, whatever the worker's number of cores."""
-    assert in_this_process(bench) == scores(bench, "hydra/launcher=joblib")
-
-
 def test_submitit_trains_what_this_process_trains(bench: Bench) -> None:
-    """Its local executor starts a process for each trial, as SLURM does."""
+    """Its local executor starts a process for each trial, as SLURM does; test_sweep_kills.py has joblib."""
     pytest.importorskip("submitit")
     local = ["hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"]
     local += ["hydra.launcher.parameters={timeout_min: 10}"]
-    assert in_this_process(bench) == scores(bench, *local)
-    assert list((bench.root / "sweeps/slurm").glob("*_log.out"))
+    assert scores(bench) == scores(bench, *local)
+    assert list(bench.root.glob("sweeps-*/slurm/*_log.out"))
 
 
 @pytest.mark.ray
-def test_ray_trains_what_this_process_trains(bench: Bench) -> None:
+def test_ray_trains_what_this_process_trains_on_a_cluster_that_runs_too(bench: Bench) -> None:
     pytest.importorskip("ray")
-    assert in_this_process(bench) == scores(bench, "hydra/launcher=ray")
-
-
-@pytest.mark.ray
-def test_ray_uses_a_cluster_that_runs(bench: Bench) -> None:
-    pytest.importorskip("ray")
+    expected = scores(bench)
+    assert scores(bench, "hydra/launcher=ray") == expected
     ray = str(Path(sys.executable).with_name("ray"))
     start = [ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false"]
     subprocess.run(start, check=True, capture_output=True)
     try:
-        there = scores(bench, "hydra/launcher=ray", "hydra.launcher.address=auto")
+        assert scores(bench, "hydra/launcher=ray", "hydra.launcher.address=auto") == expected
     finally:
         subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
-    (bench.root / "sweeps").rename(bench.root / "sweeps-there")
-    assert in_this_process(bench) == there
 
 
 @pytest.mark.ray

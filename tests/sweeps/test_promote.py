@@ -15,7 +15,7 @@ from srlab.errors import SrlabError
 from srlab.sweeps.promote import promote
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "params.yaml"]
+PARAMS = (ROOT / "params.yaml").read_text()
 reading = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -54,24 +54,22 @@ def read_by_both(file: Path) -> dict[str, Any]:
     return one
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_value_can_be_replaced_and_nothing_else_moves(file: Path, tmp_path: Path) -> None:
-    text = file.read_text()
-    target, values = written(tmp_path, text), flat(yaml.safe_load(text))
+def test_every_value_can_be_replaced_and_nothing_else_moves(tmp_path: Path) -> None:
+    target, values = written(tmp_path, PARAMS), flat(yaml.safe_load(PARAMS))
     assert all(line.endswith(", as before") for line in promote(values, target))
-    assert target.read_text() == text
+    assert target.read_text() == PARAMS
     promote({key: another(value) for key, value in values.items()}, target)
     assert flat(read_by_both(target)) == {key: another(value) for key, value in values.items()}
     promote({key: value for key, value in values.items() if value is not None}, target)
     expected, found = (
         re.sub(r" +#", " #", one)  # spaces before a comment keep the columns
-        for one in (text.replace(": null", ": blur.npy"), target.read_text())
+        for one in (PARAMS.replace(": null", ": blur.npy"), target.read_text())
     )
     assert found == expected
 
 
 def test_it_says_what_becomes_of_each_value(tmp_path: Path) -> None:
-    target = written(tmp_path, (ROOT / "params.yaml").read_text())
+    target = written(tmp_path, PARAMS)
     before = target.read_text().splitlines()
     assert promote({"models.espcn.lr": 0.003, "models.espcn.batch_size": 8}, target) == [
         "models.espcn.lr: 0.001 -> 0.003",
@@ -142,11 +140,10 @@ def test_an_empty_value_is_filled(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_by_name_before_anything_is_written(
     overrides: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
-    text = (ROOT / "params.yaml").read_text()
-    target = written(tmp_path, text)
+    target = written(tmp_path, PARAMS)
     with pytest.raises(SrlabError, match=re.escape(named)):
         promote(overrides, target)
-    assert target.read_text() == text
+    assert target.read_text() == PARAMS
 
 
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:

@@ -17,9 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from srlab.start import ROOT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 BUCKET = "team-bucket"
 GIVE_UP = 180  # seconds, so that a hang ends; no claim about speed
@@ -41,6 +46,21 @@ class Secrets:
 
     def all(self) -> list[str]:
         return list(vars(self).values())
+
+
+@dataclass
+class Team:
+    """What the members know: where the server is, and each their own secret."""
+
+    folder: Path
+    uri: str
+    known: Secrets
+    server: Environment  # of `make server`
+    bucket: Environment
+    studies: str
+
+    def password(self, user: str) -> str:
+        return getattr(self.known, user)
 
 
 def missing() -> str:
@@ -142,6 +162,28 @@ def create_user(uri: str, name: str, password: str) -> None:
     from mlflow.server import get_app_client
 
     get_app_client("basic-auth", tracking_uri=uri).create_user(name, password)
+
+
+def become(patch: pytest.MonkeyPatch, team: Team, user: str) -> "MlflowClient":
+    """What this member sees, whom the process is from now on."""
+    from mlflow import MlflowClient
+
+    patch.setenv("MLFLOW_TRACKING_USERNAME", user)
+    patch.setenv("MLFLOW_TRACKING_PASSWORD", team.password(user))
+    return MlflowClient(team.uri)
+
+
+def objects(team: Team, prefix: str) -> dict[str, bytes]:
+    """What lies in the bucket."""
+    import boto3
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in team.bucket.items():
+            patch.setenv(name, value)
+        client = boto3.client("s3")
+        found = client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        keys = [one["Key"] for one in found]
+        return {key: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
 def _databases(server: "subprocess.Popen[Any]", libpq: Environment, known: Secrets) -> None:

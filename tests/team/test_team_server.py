@@ -8,13 +8,8 @@ It takes a minute or two, and is left out of all other runs.
 import filecmp
 import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +17,7 @@ import pytest
 import services
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from services import Team, become, objects
 
 from srlab.errors import SrlabError
 from srlab.team.server import check
@@ -34,61 +30,6 @@ EXPERIMENT = "srlab"
 PROCESSES, EPOCHS = 8, 20
 TRIALS = 10  # of each process
 STUDY = "shared"
-
-
-@dataclass
-class Team:
-    """What the members know: where the server is, and each their own secret."""
-
-    folder: Path
-    uri: str
-    known: services.Secrets
-    server: services.Environment  # of `make server`
-    bucket: services.Environment
-    studies: str
-
-    def password(self, user: str) -> str:
-        return getattr(self.known, user)
-
-
-@pytest.fixture(scope="module")
-def team() -> Iterator[Team]:
-    """Everything runs; the users ann and ben exist."""
-    if lacking := services.missing():
-        pytest.skip(f"this machine has no {lacking}: see docs/team.md")
-    known = services.Secrets()
-    folder = Path(tempfile.mkdtemp(prefix="srlab-team-"))  # pytest's own folders are closed to PostgreSQL's user
-    folder.chmod(0o711)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        stack.callback(shutil.rmtree, folder)
-        database = stack.enter_context(services.postgres(folder / "postgres", known))
-        bucket = stack.enter_context(services.bucket(folder, known))
-        server = {
-            **database,
-            **bucket,
-            "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{services.BUCKET}/mlflow",
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": known.forms,
-            "MLFLOW_AUTH_ADMIN_PASSWORD": known.admin,
-        }
-        uri = stack.enter_context(services.make_server(folder, server))
-        studies = f"postgresql+psycopg://studies@{database['PGHOST']}:{database['PGPORT']}/studies"
-        patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-        patch.setenv("MLFLOW_TRACKING_PASSWORD", known.admin)
-        for user in ("ann", "ben"):
-            services.create_user(uri, user, getattr(known, user))
-        yield Team(folder, uri, known, server, bucket, studies)
-
-
-@pytest.fixture
-def ann(team: Team, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """What she sees; this process is hers until the test ends."""
-    return become(monkeypatch, team, "ann")
-
-
-def become(patch: pytest.MonkeyPatch, team: Team, user: str) -> MlflowClient:
-    patch.setenv("MLFLOW_TRACKING_USERNAME", user)
-    patch.setenv("MLFLOW_TRACKING_PASSWORD", team.password(user))
-    return MlflowClient(team.uri)
 
 
 def runs(client: MlflowClient) -> dict[str, Any]:
@@ -106,19 +47,6 @@ def log(team: Team, name: str, outbox: Path) -> None:
 
 def values(client: MlflowClient, run: Any) -> list[float]:
     return [metric.value for metric in client.get_metric_history(run.info.run_id, "val/psnr")]
-
-
-def objects(team: Team, prefix: str) -> dict[str, bytes]:
-    """What lies in the bucket."""
-    import boto3
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in team.bucket.items():
-            patch.setenv(name, value)
-        client = boto3.client("s3")
-        found = client.list_objects_v2(Bucket=services.BUCKET, Prefix=prefix).get("Contents", [])
-        keys = [one["Key"] for one in found]
-        return {key: client.get_object(Bucket=services.BUCKET, Key=key)["Body"].read() for key in keys}
 
 
 def test_a_run_arrives_whole_and_its_artifacts_lie_in_the_bucket(

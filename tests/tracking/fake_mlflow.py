@@ -1,4 +1,4 @@
-"""A store that is told what MLflow would be told, and clients of it that fail or are killed at any call."""
+"""Trackers, a store that is told what MLflow would be told, and clients of it that fail or are killed at any call."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +9,23 @@ from typing import Any
 import requests
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+
+from srlab.tracking.tracker import Tracker
+
+EXPERIMENT = "srlab"
+
+
+def start(
+    outbox: Path, uri: str = "http://store", key: str = "", live: bool = False, **told: dict[str, Any]
+) -> Tracker:
+    """A tracker of a run with `tags` and `params`."""
+    tracker = Tracker(uri, str(outbox.parent / "artifacts"), EXPERIMENT, str(outbox), live)
+    return tracker.start("espcn", told.get("tags", {}), told.get("params", {"lr": 0.1}), key)
+
+
+def close(tracker: Tracker) -> None:
+    with tracker.closing():
+        pass
 
 
 class Killed(BaseException):
@@ -81,6 +98,11 @@ FAULTS: dict[str, tuple[bool, BaseException | None]] = {  # (whether the call ha
     "killed before": (False, Killed()),
     "killed after": (True, Killed()),
 }
+
+
+def in_turn(faults: list[tuple[int, str]]) -> Iterator[str]:
+    """Faults of (fine calls before it, kind)."""
+    return (kind for gap, fault in faults for kind in [*["fine"] * gap, fault])
 
 
 class Flaky:

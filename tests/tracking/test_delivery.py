@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from fake_mlflow import FAULTS, Flaky, Killed, Store
+from fake_mlflow import EXPERIMENT, FAULTS, Flaky, Killed, Store, close, in_turn, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -25,27 +25,11 @@ from srlab.tracking.journal import files, journals
 from srlab.tracking.sender import send
 from srlab.tracking.tracker import Tracker
 
-URI = "http://store"
+pytestmark = pytest.mark.usefixtures("without_git")
+NONE: Iterator[str] = iter(())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def without_git() -> Iterator[None]:
-    """Its answers take most of the time of a start."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("srlab.tracking.tracker.code_tags", dict)
-        yield
-
-
-def start(outbox: Path, key: str = "", params: dict[str, Any] | None = None) -> Tracker:
-    return Tracker(URI, "", "srlab", str(outbox), live=False).start("espcn", {"made": "by me"}, params or {}, key)
-
-
-def close(tracker: Tracker) -> None:
-    with tracker.closing():
-        pass
-
-
-def bring(outbox: Path, store: Store, faults: Iterator[str]) -> None:
+def bring(outbox: Path, store: Store, faults: Iterator[str] = NONE) -> None:
     """`srlab send` until nothing is left."""
     for _ in range(100):
         if not journals(outbox):
@@ -74,26 +58,22 @@ def train(tracker: Tracker, epochs: range, file: Path) -> None:
 def test_every_entry_arrives_once_and_in_order(
     faults: list[tuple[int, str]], killed_at: int, resumed_at: int, is_first_sent: bool, is_over: bool
 ) -> None:
-    """A training of six epochs that is killed once and resumed at an earlier epoch or the next, then is evaluated.
-
-    Args:
-        faults: (fine calls before it, kind) of each.
-    """
-    store, pending = Store(), iter([kind for gap, fault in faults for kind in [*["fine"] * gap, fault]])
+    """A training of six epochs that is killed once and resumed at an earlier epoch or the next, then is evaluated."""
+    store, pending = Store(), in_turn(faults)
     with tempfile.TemporaryDirectory() as folder:
         outbox, file = Path(folder, "outbox"), Path(folder, "file")
-        first = start(outbox, params={"lr": 0.1})
+        first = start(outbox, tags={"made": "by me"})
         key = first.run_id
         train(first, range(killed_at), file)
         del first
         if is_first_sent:
             bring(outbox, store, pending)
-        second = start(outbox, key)
+        second = start(outbox, key=key)
         train(second, range(min(resumed_at, killed_at), 6), file)
         if is_over:
             close(second)
         del second
-        evaluation = start(outbox, key)
+        evaluation = start(outbox, key=key)
         evaluation.scores({"Set5/psnr": 27.0})
         close(evaluation)
         bring(outbox, store, pending)
@@ -116,12 +96,12 @@ def test_what_the_store_refuses_is_set_aside_alone(tmp_path: Path, capfd: pytest
     tracker.tags({"bad name": "x", "good": "y"})
     close(tracker)
     capfd.readouterr()
-    bring(tmp_path, store, iter([]))
+    bring(tmp_path, store)
     (run,) = store.runs.values()
     assert (run.info.status, run.data.params, run.data.tags["good"]) == ("FINISHED", {"lr": "0.1"}, "y")
     assert [name for _, name, *_ in store.metrics] == ["lr", "val/psnr"]
     place = tmp_path / "set-aside" / journal.name
-    line = f"MLflow at {URI} refuses an entry (Invalid metric name): set aside in {place}, and the rest is sent"
+    line = f"MLflow at http://store refuses an entry (Invalid metric name): set aside in {place}, and the rest is sent"
     assert capfd.readouterr().err.splitlines() == [line] * 3
     kept = [json.loads(line) for line in place.read_text().splitlines()]
     assert [next(iter(one["entry"])) for one in kept] == ["params", "metrics", "tags"]
@@ -146,7 +126,7 @@ def test_what_is_damaged_is_set_aside_alone(tmp_path: Path, capfd: pytest.Captur
     elif damage == "a line":
         journal.write_bytes(journal.read_bytes().replace(b'{"kind": "artifact"', b'\x00\x00"'))
     capfd.readouterr()
-    bring(tmp_path, store, iter([]))
+    bring(tmp_path, store)
     (run,) = store.runs.values()
     assert (run.info.status, run.data.tags["first"], run.data.tags["last"]) == ("FINISHED", "1", "2")
     assert store.artifacts == {}
@@ -156,18 +136,18 @@ def test_what_is_damaged_is_set_aside_alone(tmp_path: Path, capfd: pytest.Captur
 
 
 def test_what_waited_for_hours_is_sent_in_few_calls(tmp_path: Path) -> None:
-    tracker, store = start(tmp_path), Store()
+    tracker, store = start(tmp_path, params={}), Store()
     for epoch in range(1001):
         tracker.metrics({"val/psnr": 28.0, "val/ssim": 0.8, "lr": 0.1}, epoch)
     close(tracker)
-    bring(tmp_path, store, iter([]))
+    bring(tmp_path, store)
     assert [step for _, name, _, step, _ in store.metrics if name == "lr"] == list(range(1001))
     assert store.calls == 4  # of 333 rows, the last one of the 2 that are left
 
 
 def test_a_store_that_lost_the_run_gets_all_of_it_again(tmp_path: Path) -> None:
     """A server that was started again on another store, say."""
-    tracker, store = start(tmp_path, params={"lr": 0.1}), Store()
+    tracker, store = start(tmp_path), Store()
     tracker.metrics({"lr": 0.1}, 0)
     (journal,) = journals(tmp_path)
     Delivery(journal, make_client=lambda _: store).advance(is_written=True)
@@ -208,44 +188,38 @@ def test_an_error_is_called_what_it_is(error: Exception, is_for_good: bool, is_f
     assert trouble(error).startswith(said)
 
 
-def on_sqlite(folder: Path, experiment: str) -> str:
-    """A journal for a sqlite store; the URI of that."""
-    uri = f"sqlite:///{folder}/mlflow.db"
-    close(Tracker(uri, str(folder / "artifacts"), experiment, str(folder / "outbox"), False).start("espcn", {}, {}))
-    return uri
-
-
-def test_a_deleted_experiment_and_a_read_only_database_are_named_with_the_cure(tmp_path: Path) -> None:
-    uri = on_sqlite(tmp_path, "other")
-    send(tmp_path / "outbox")
+def test_a_deleted_experiment_and_a_read_only_database_are_named_with_the_cure(
+    sqlite: Callable[[Path], str], tmp_path: Path
+) -> None:
+    uri, outbox = sqlite(tmp_path), tmp_path / "outbox"
     client = MlflowClient(uri)
-    number = client.create_experiment("srlab", f"file://{tmp_path}/artifacts")
+    number = client.create_experiment(EXPERIMENT, f"file://{tmp_path}/artifacts")
     client.delete_experiment(number)
-    on_sqlite(tmp_path, "srlab")
-    on_sqlite(tmp_path, "other")
+    close(start(outbox, uri))
+    close(Tracker(uri, str(tmp_path / "artifacts"), "other", str(outbox), False).start("espcn", {}, {}))
     with pytest.raises(SrlabError, match=r"srlab among the deleted ones: .* mlflow experiments restore") as caught:
-        send(tmp_path / "outbox")
+        send(outbox)
     assert f"--experiment-id {number}`: 2 entries in 1 files still wait" in str(caught.value)
-    assert len(client.search_runs([client.get_experiment_by_name("other").experiment_id])) == 2  # pyright: ignore
+    assert len(client.search_runs([client.get_experiment_by_name("other").experiment_id])) == 1  # pyright: ignore
     client.restore_experiment(number)
-    send(tmp_path / "outbox")
+    send(outbox)
     assert len(client.search_runs([number])) == 1
-    on_sqlite(tmp_path, "srlab")
+    close(start(outbox, uri))
 
     def read_only(_: str) -> Any:
         text = "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT"
         return SimpleNamespace(get_experiment_by_name=lambda _: (_ for _ in ()).throw(MlflowException(text)))
 
     with pytest.raises(SrlabError, match=f"{uri} has a read-only database: make its file and folder writable"):
-        send(tmp_path / "outbox", make_client=read_only)
+        send(outbox, make_client=read_only)
 
 
-def test_mlflow_itself_takes_every_entry_twice_without_harm(tmp_path: Path) -> None:
+def test_mlflow_itself_takes_every_entry_twice_without_harm(sqlite: Callable[[Path], str], tmp_path: Path) -> None:
     """What the tests above take for granted of their store: a whole journal once more, as after a lost note of it."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    tracker = Tracker(uri, str(tmp_path / "artifacts"), "srlab", str(tmp_path / "outbox"), live=False)
+    uri = sqlite(tmp_path)
     (tmp_path / "file.txt").write_text("1")
-    with tracker.start("espcn", {"srlab.method": "espcn"}, {"lr": 0.1}).closing():
+    tracker = start(tmp_path / "outbox", uri, tags={"srlab.method": "espcn"})
+    with tracker.closing():
         tracker.dataset("data/pairs/train/photos", "pixels")
         tracker.metrics({"val/psnr": 28.0, "lr": 0.1, "gap": float("nan")}, 0)
         tracker.image(np.zeros((4, 4, 3), np.uint8), "validation", 0)

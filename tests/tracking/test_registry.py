@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import requests
 import torch
+from fake_mlflow import start
 from mlflow import MlflowClient
 
 from srlab.images.resample import to_uint8
@@ -20,7 +22,6 @@ from srlab.models.base.weights import save_network
 from srlab.models.espcn import ESPCN
 from srlab.tracking.questions import run_list
 from srlab.tracking.sender import send
-from srlab.tracking.tracker import Tracker
 
 NETWORK = {"_target_": "srlab.models.espcn.ESPCN", "scale": 2}
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), dtype=np.uint8)
@@ -34,19 +35,17 @@ def net() -> ESPCN:
 def trained(folder: Path, psnr: float, data: str = "photos", name: str = "espcn") -> None:
     """Tell a store in `folder` of a training that ended."""
     save_network(folder / "best.safetensors", net(), {})
-    tracker = Tracker(
-        f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"), "srlab", str(folder / "outbox"), False
-    )
-    with tracker.start(name, {"srlab.method": name}, {"models.espcn.lr": 0.1}).closing():
-        tracker.metrics({"val/psnr": psnr, "lr": 0.1}, 0)
+    tracker = start(folder / "outbox", f"sqlite:///{folder}/mlflow.db", tags={"srlab.method": name})
+    with tracker.closing():
         tracker.model(folder / "best.safetensors", name, NETWORK, "val/psnr", 1, {"val/psnr": psnr, "data": data})
+    send(folder / "outbox")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(sqlite: Callable[[Path], str], without_git: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("registry")
+    sqlite(folder)
     trained(folder, 28.0)
-    send(folder / "outbox")
     return folder
 
 
@@ -79,7 +78,6 @@ def test_the_alias_goes_to_the_best_of_the_latest_data(client: MlflowClient, fol
     found = []
     for psnr, data in ((29.0, "photos"), (27.0, "photos"), (20.0, "others"), (19.0, "others")):
         trained(folder, psnr, data, "other")
-        send(folder / "outbox")
         best: Any = client.get_model_version_by_alias("srlab-other", "best")
         found.append((str(best.version), best.tags["val/psnr"]))
     assert found == [("1", "29.0"), ("1", "29.0"), ("3", "20.0"), ("3", "20.0")]

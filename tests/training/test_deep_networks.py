@@ -1,7 +1,6 @@
-"""Every network of the profiles is trained by the rule of its line, and a new one needs three touches."""
+"""Every network of the profiles is trained by the rule of its line."""
 
 import copy
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from profiles import PROFILES
@@ -21,20 +19,23 @@ from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
 
 ROOT = Path(__file__).parents[2]
-LINES = [(profile, model) for profile, params in PROFILES.items() for model in params["models"]]
-every_smoke_line = pytest.mark.parametrize("model", PROFILES["smoke"]["models"])
+OPTIMIZER = ("optimizer", "lr", "momentum", "weight_decay", "clip")
+LINES = {  # one of those that differ in it
+    (model, *(line.get(key) for key in OPTIMIZER)): (profile, model)
+    for profile, params in PROFILES.items()
+    for model, line in params["models"].items()
+}
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with conf/, dvc.yaml and profile `smoke`, as the current one and that of Hydra."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    lay(tmp_path, PROFILES["smoke"])
-    monkeypatch.chdir(tmp_path)
-    with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
-        yield tmp_path
-    GlobalHydra.instance().clear()
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with profile `smoke`, as the current one and that of Hydra."""
+    folder = tmp_path_factory.mktemp("bench")
+    lay(folder, PROFILES["smoke"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            yield folder
 
 
 def lay(folder: Path, params: dict[str, Any]) -> None:
@@ -47,12 +48,12 @@ def trained(cfg: DictConfig, data: PairData, work: Path, epochs: int) -> Fitted:
     return fitted(module, data, work, Recorder(), epochs)
 
 
-@pytest.mark.parametrize(("profile", "model"), LINES)
+@pytest.mark.parametrize(("profile", "model"), LINES.values())
 def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, profile: str, model: str) -> None:
     lay(bench, PROFILES[profile])
-    line = PROFILES[profile]["models"][model]
-    configured = instantiate(compose("train", [f"model={model}"]).model.module).configure_optimizers()
-    (optimizer,), (schedule,) = configured
+    config, line = compose("train", [f"model={model}"]), PROFILES[profile]["models"][model]
+    lay(bench, PROFILES["smoke"])
+    (optimizer,), (schedule,) = instantiate(config.model.module).configure_optimizers()
     kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "clipped_sgd": ClippedSGD}
     assert type(optimizer) is kinds[line["optimizer"]]
     assert schedule.optimizer is optimizer
@@ -61,7 +62,7 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
     assert getattr(optimizer, "clip", None) == line.get("clip")
 
 
-@every_smoke_line
+@pytest.mark.parametrize("model", PROFILES["smoke"]["models"])
 def test_a_small_training_halves_the_loss(
     bench: Path, model: str, data: Callable[..., PairData], tmp_path: Path
 ) -> None:
@@ -86,16 +87,3 @@ def test_drcn_s_loss_is_told_the_epoch(bench: Path, data: Callable[..., PairData
     # moves a weight by its `clip` of 0.0001 a step
     assert shares[0] == pytest.approx(before, rel=2e-5)
     assert shares[1] != pytest.approx(before, rel=2e-5)
-
-
-# A new network is its file, its yaml and its line.
-
-YAML = """
-defaults: [/base/network@_here_, _self_]
-name: invented
-label: Invented
-branch: Deep learning / Convolutional networks
-net: {_target_: srlab.models.invented.Invented, scale: "${scale}", kernels: "${models.invented.kernels}"}
-"""
-LINE = {"kernels": "9-1-5", "loss": "own", "optimizer": "adam", "lr": 0.001, "schedule": "cosine", "recipe": "plain"}
-SIZES = {"max_epochs": 2, "patience": 2, "batch_size": 4, "patch_size": 16, "patches_per_epoch": 8}

@@ -1,13 +1,12 @@
-"""Schedules move once per call, by the rule of their kind."""
+"""Every schedule moves once per call; test_fit.py has the rules of their kinds."""
 
-import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from srlab.planning.configs import configs
 from srlab.training.schedules import step_schedules
@@ -28,17 +27,6 @@ def rates(schedules: Any, metrics: list[float]) -> list[list[float]]:
         step_schedules(module, metric)
         result.append([schedule.optimizer.param_groups[0]["lr"] for schedule in every])
     return result
-
-
-def test_plateau_waits_its_patience_for_a_better_metric() -> None:
-    schedule = ReduceLROnPlateau(optimizer(), mode="max", factor=0.5, patience=1)
-    assert rates(schedule, [1, 2, 2, 2, 3, 1, 1]) == [[1], [1], [1], [0.5], [0.5], [0.5], [0.25]]
-
-
-def test_cosine_follows_its_curve() -> None:
-    schedule = CosineAnnealingLR(optimizer(), T_max=4, eta_min=0.2)
-    expected = [0.2 + 0.8 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)]
-    assert [rate for (rate,) in rates(schedule, [0.0] * 4)] == pytest.approx(expected)
 
 
 def test_every_schedule_of_a_module_moves() -> None:

@@ -21,15 +21,10 @@ import yaml
 from children import GIVE_UP, ended, started
 from kinds import MODERN, MortalData, cosine, gan, regression, smooth_gan
 from profiles import PROFILES
-from tiny import Recorder, fitted, smooth
+from tiny import Recorder, fitted
+from trainings import small_store
 
-from srlab.datasets.augmentation import build_index
-from srlab.datasets.sources import Folder, fetch_images
-from srlab.degradation.imaging import Bicubic
-from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
-from srlab.files import read_json
-from srlab.images.files import write_png
 from srlab.patches.datamodule import PairData
 from srlab.training.recipe import Recipe
 from srlab.training.regression import Regression
@@ -48,14 +43,8 @@ IN_PARTS = Recipe(warmup=0, clip_norm=1.0, accumulate=2, ema=0.0)
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A x2 store of two training images and three validation images."""
-    folder = tmp_path_factory.mktemp("three")
-    for seed in range(5):
-        write_png(folder / "in" / f"image{seed}.png", smooth(seed))
-    fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
-    index = build_index(read_json(folder / "images/manifest.json"), "train", 3, 8, seed=0)
-    pack(folder / "images", index, Bicubic(2), folder / "pairs", 16)
-    return folder / "pairs"
+    """A store with three validation images."""
+    return small_store(tmp_path_factory.mktemp("three"), 3)
 
 
 def process(
@@ -110,26 +99,21 @@ def result(work: Path) -> dict[str, Any]:
     return torch.load(work / "result", weights_only=True)
 
 
-@pytest.mark.parametrize("num_val", [1, 3])
-def test_two_processes_learn_what_one_does(num_val: int, three: Path, store: Path, tmp_path: Path) -> None:
-    """ESPCN with every ingredient of a recipe; with one validation image, the second process has none of its own."""
-    make, folder = partial(regression, schedule=cosine, recipe=MODERN), {1: store, 3: three}[num_val]
+@pytest.mark.parametrize(
+    ("make", "images"),
+    [
+        (partial(regression, schedule=cosine, recipe=MODERN), "store"),
+        (partial(smooth_gan, IN_PARTS, r1=1.0), "three"),
+    ],
+)
+def test_two_processes_learn_what_one_does(
+    make: Callable[[], Any], images: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Of the one validation image of `store` the second process has none of its own."""
+    folder = request.getfixturevalue(images)
     assert two(make, folder, tmp_path / "two") == [0, 0]
-    compare(make, folder, tmp_path)
-
-
-@pytest.mark.parametrize("recipe", [Recipe(0, 0.0, 1, 0.0), IN_PARTS], ids=["whole", "parts"])
-def test_two_processes_learn_adversarially_what_one_does(recipe: Recipe, three: Path, tmp_path: Path) -> None:
-    make = partial(smooth_gan, recipe, r1=1.0)
-    assert two(make, three, tmp_path / "two") == [0, 0]
-    compare(make, three, tmp_path)
-
-
-def compare(make: Callable[[], Any], store: Path, folder: Path) -> None:
-    one, other = (
-        fitted(make(), PairData(str(store), **SETTINGS), folder / "one", Recorder(), EPOCHS),
-        result(folder / "two"),
-    )
+    one = fitted(make(), PairData(str(folder), **SETTINGS), tmp_path / "one", Recorder(), EPOCHS)
+    other = result(tmp_path / "two")
     for left, right in zip(one.rows, other["rows"], strict=True):
         assert right == pytest.approx(left, rel=1e-5)  # float32 sums of two halves, through 6 steps of Adam
     assert other["best"] == one.best_epoch

@@ -2,6 +2,7 @@
 
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
+from srlab.planning.forecast import duration
 from srlab.sweeps.jobs import Result
 from srlab.sweeps.space import Values, describe, overrides
 from srlab.sweeps.study import Asked, Study
@@ -31,7 +32,7 @@ def progress(study: Study, asked: Asked, result: Result, left: float) -> str:
         )
     elif best:
         text += f"; front: trials {', '.join(str(row['trial']) for row in best)}"
-    return f"{text}; about {_duration(left)} left" if study.num_over < study.num_trials else text
+    return f"{text}; about {duration(left / 3600)} left" if study.num_over < study.num_trials else text
 
 
 def say_how_it_ended(study: Study) -> None:
@@ -57,8 +58,3 @@ def say_how_it_ended(study: Study) -> None:
 def _figure(value: float, name: str) -> str:
     metric = METRICS.get(name.rpartition("/")[2])
     return f"{metric.text(value)} {metric.unit}".strip() if metric and metric.unit else f"{name} {value:.4g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

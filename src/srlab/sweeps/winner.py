@@ -30,9 +30,9 @@ def winner(what: str, trial: int | None, folder: Path, tags_of_run: Callable[[st
     Raises:
         SrlabError: there is no such sweep or run, or it has no best trial.
     """
-    files = sorted([*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")], key=_age)
+    files = [*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")]
     if files:
-        return _of_sweep(files[-1], trial)
+        return _of_sweep(max(files, key=lambda file: file.stat().st_mtime), trial)
     tags = tags_of_run(what)
     known = ", ".join(sorted({file.parent.name for file in folder.glob("*/sweep.json")})) or "none"
     if tags is None:
@@ -59,7 +59,3 @@ def _of_sweep(file: Path, trial: int | None) -> Winner:
     kept = [word for word in others if word.partition("=")[0] not in values]
     figures = ", ".join(f"{key} {rows[0][key]:.6g}" for key in found["objectives"])
     return Winner(values, f"trial {rows[0]['trial']} of {name} ({figures})", kept)
-
-
-def _age(file: Path) -> float:
-    return file.stat().st_mtime

@@ -104,7 +104,7 @@ class Tracker:
 
     def artifact(self, path: Path, folder: str) -> None:
         """Log a file, or what is in a folder, under `folder`."""
-        self._try(lambda journal: self._append(journal, "artifact", file=journal.keep(path), folder=folder))
+        self._tell("artifact", lambda journal: journal.keep(path), folder=folder)
 
     def model(
         self, path: Path, name: str, network: dict[str, Any], value: str, sign: int, tags: dict[str, Any]
@@ -119,19 +119,19 @@ class Tracker:
         """
         about = {"name": name, "network": network, "value": value, "sign": sign}
         about |= {"tags": {key: str(one) for key, one in tags.items()}}
-        self._try(lambda journal: self._append(journal, "model", file=journal.keep(path), **about))
+        self._tell("model", lambda journal: journal.keep(path), **about)
 
     def image(self, image: Any, key: str, step: int) -> None:
         """Log a uint8 image (H, W, 3) of one epoch; the UI shows a slider over the epochs."""
 
-        def keep(journal: Journal) -> None:
+        def keep(journal: Journal) -> str:
             import numpy as np
 
             place = journal.place("image.npy")
             np.save(files(journal.path) / place, image)  # to encode it would take longer; the sender does
-            self._append(journal, "image", file=place, key=key, step=step, id=secrets.token_hex(8))
+            return place
 
-        self._try(keep)
+        self._tell("image", keep, key=key, step=step, id=secrets.token_hex(8))
 
     def table(self, rows: list[dict[str, Any]], name: str) -> None:
         """Log rows as a table artifact, which the UI's evaluation view shows; a table of that name is replaced."""
@@ -165,11 +165,16 @@ class Tracker:
             self._close()
 
     def _start(self, name: str, tags: dict[str, str], params: dict[str, Any], adds: bool) -> None:
+        uri = self.uri
+        if uri.startswith(SQLITE):
+            file = Path(uri.removeprefix(SQLITE))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            uri = SQLITE + portable(file, self.outbox)
         header = {
             "kind": "start",
             "name": name,
             "key": self._run_id,
-            "uri": self._portable_uri(),
+            "uri": uri,
             "artifacts": portable(self.artifacts, self.outbox),
             "experiment": self.experiment,
             "tags": {**tags, **code_tags()},
@@ -177,27 +182,16 @@ class Tracker:
             "adds": adds,
             "time": self._stamp(),
         }
-        if self.uri.startswith(SQLITE):
-            Path(self.uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(self.outbox, header)
         if self.live:
             self._sender = Sender(self.outbox)
 
-    def _portable_uri(self) -> str:
-        if not self.uri.startswith(SQLITE):
-            return self.uri
-        return SQLITE + portable(Path(self.uri.removeprefix(SQLITE)), self.outbox)
-
-    def _tell(self, kind: str, **entry: Any) -> None:
-        self._try(lambda journal: self._append(journal, kind, **entry))
-
-    def _append(self, journal: Journal, kind: str, **entry: Any) -> None:
-        journal.append({"kind": kind, "time": self._stamp(), **entry})
-
-    def _try(self, call: Callable[[Journal], None]) -> None:
+    def _tell(self, kind: str, keep: Callable[[Journal], str] | None = None, **entry: Any) -> None:
+        """Note an entry; `keep` puts its file into the journal's folder and says where."""
         if self._journal and not self._is_silent:
             try:
-                call(self._journal)
+                kept = {"file": keep(self._journal)} if keep else {}
+                self._journal.append({"kind": kind, "time": self._stamp(), **kept, **entry})
             except OSError as error:
                 self._stop(error)
 
