@@ -142,9 +142,14 @@ def write_offline_page(folder: Path, shown: Mapping[str, Any], parts: Sequence[P
 
 def page_of(template: str, **content: Any) -> str:
     """The HTML that a template of this package makes of `content`; words in it are escaped."""
-    here = FileSystemLoader(Path(__file__).parent)
-    how = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
-    return Environment(loader=here, **how).get_template(template).render(content)
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template(template).render(content)
 
 
 def _html(text: str, folder: Path) -> str:
