@@ -1,6 +1,7 @@
 """Quality against time, and the family tree: checked on the artists they hold."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -34,10 +35,6 @@ COSTS = {label.lower(): {"ms_per_megapixel": time} for label, (_, _, time) in ME
 
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_the_front_holds_what_nothing_beats() -> None:
-    assert pareto_front([1, 2, 3, 2], [1, 3, 3, 2]) == [0, 1]
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
@@ -119,16 +116,27 @@ def test_the_front_of_the_plane_is_what_no_method_beats_in_both() -> None:
     assert {text.get_text() for text in axes.texts if text.get_weight() == "bold"} == {"SRGAN", "A+"}
 
 
-def test_labels_in_a_crowd_cover_no_label_and_no_point() -> None:
-    generator = np.random.default_rng(0)
-    crowd = [perceived(f"Method {n}", *generator.normal((30, 0.2), (0.1, 0.01))) for n in range(12)]
-    crowd.append(perceived("Far", 26, 0.4))
-    figure = perception_distortion(crowd, "Set5", INDEX)
+CROWD = [
+    perceived(f"Method {n}", *point)
+    for n, point in enumerate(np.random.default_rng(0).normal((30, 0.2), (0.1, 0.01), (12, 2)))
+]
+
+
+@pytest.mark.parametrize(
+    ("draw", "num"),
+    [
+        (lambda: perception_distortion([*CROWD, perceived("Far", 26, 0.4)], "Set5", INDEX), 13),
+        (lambda: quality_and_time(TWINS, TWIN_COSTS, "Set5"), 4),
+    ],
+    ids=["a crowd", "equal points"],
+)
+def test_labels_cover_no_label_and_no_point(draw: Callable[[], Figure], num: int) -> None:
+    figure = draw()
     figure.savefig(io.BytesIO())  # annotations have no place before
     (axes,) = figure.axes
     boxes = [Text.get_window_extent(text) for text in axes.texts]  # without their lines
     points = [axes.transData.transform(point) for group in axes.collections for point in group.get_offsets()]
-    assert len(boxes) == len(points) == 13
+    assert len(boxes) == len(points) == num
     assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
     assert not any(box.contains(*point) for box in boxes for point in points)
 
@@ -138,13 +146,6 @@ def test_points_have_short_names_that_tell_them_apart() -> None:
     methods = [one(label, "Learning", 28.0 + index) for index, label in enumerate(labels)]
     figure = quality_and_time(methods, {each["method"]: {"ms_per_megapixel": 7.0} for each in methods}, "Set5")
     assert sorted(texts(figure)) == ["A+", "SRGAN", "SRGAN (alpha 0.5)", "VDSR"]
-
-
-def test_labels_of_equal_points_do_not_cover_each_other() -> None:
-    figure = quality_and_time(TWINS, TWIN_COSTS, "Set5")
-    figure.savefig(io.BytesIO())  # annotations have no place before
-    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without their lines
-    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[:i])
 
 
 def test_the_tree_groups_methods_by_branch_in_their_order() -> None:

@@ -36,7 +36,9 @@ def test_every_released_network_loads_by_name_and_by_file(card: Path) -> None:
 
 
 def test_a_trained_file_says_itself_how_it_is_built(tmp_path: Path) -> None:
-    model = load(trained(tmp_path / "best.safetensors", 1))
+    file = trained(tmp_path / "best.safetensors", 1)
+    assert read_metadata(file)["network"] == SETTINGS
+    model = load(file)
     assert (model.scale, model.label) == (2, "net1 (1 block, 4 channels)")
     assert model.upscale(smooth(0)).shape == (80, 80, 3)
 
@@ -100,7 +102,3 @@ def test_a_dictionary_has_to_be_trained_first(tmp_path: Path, monkeypatch: pytes
 def test_loading_starts_no_tracker_and_no_trainer() -> None:
     code = "import srlab, sys; srlab.load('espcn'); print(sorted({'mlflow', 'pytorch_lightning'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_metadata_keep_the_network(tmp_path: Path) -> None:
-    assert read_metadata(trained(tmp_path / "x.safetensors", 1))["network"] == SETTINGS

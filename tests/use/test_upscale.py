@@ -1,21 +1,26 @@
 """`srlab upscale`: what is taken in, where it goes, and that no input, however odd, stops another."""
 
+import errno
 import io
 import os
+import pkgutil
 import struct
 import zlib
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from PIL import Image
+import skimage
+from PIL import Image, ImageCms
 from tiny import smooth
 
 import srlab
 from srlab.cli import main
+from srlab.datasets.folders import is_picture
 from srlab.errors import SrlabError
-from srlab.use.photos import read_photo
-from srlab.use.upscale import Upscaling, upscale
+from srlab.use.photos import FORMATS, read_photo
+from srlab.use.upscale import upscale
 
 RGB = Image.fromarray(smooth(0))
 GREY = RGB.convert("L")
@@ -48,6 +53,10 @@ def deep(channels: int) -> bytes:
 
 
 JPEG, PNG = saved(RGB, "JPEG", quality=90), saved(RGB, "PNG")
+PROGRESSIVE = saved(RGB, "JPEG", progressive=True, quality=95)
+WIDE = Image.open(Path(skimage.__file__).parent / "data/rocket.jpg").info["icc_profile"]  # Adobe RGB
+LAB = ImageCms.profileToProfile(RGB, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+assert LAB is not None
 HOLE = Image.merge("RGBA", (*RGB.split(), GREY.point(lambda level: 255 * (level > 90))))
 # Name -> content, and mode and size of what becomes of it, or words of the line that names it.
 ODD: dict[str, tuple[bytes, tuple[str, tuple[int, int]] | str]] = {
@@ -61,6 +70,15 @@ ODD: dict[str, tuple[bytes, tuple[str, tuple[int, int]] | str]] = {
     "animated.png": (saved(RGB, "PNG", save_all=True, append_images=[GREY.convert("RGB")]), "holds 2 pictures"),
     "pages.tif": (saved(RGB, "TIFF", save_all=True, append_images=[GREY]), "holds 2 pictures"),
     "float.tif": (saved(Image.fromarray(np.zeros((9, 9), np.float32)), "TIFF"), "of a depth or layout"),
+    "moving.gif": (saved(RGB, "GIF", save_all=True, append_images=[GREY.convert("RGB")]), "holds 2 pictures"),
+    "still.gif": (saved(RGB.quantize(16), "GIF"), ("RGB", (160, 160))),
+    "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is no image in a format that Pillow reads"),
+    "text.png": ("Ceci n'est pas une image.\n".encode("utf-16"), "is no image"),
+    "hole_in_a_progressive.jpg": (PROGRESSIVE[:900] + PROGRESSIVE[1100:], "is damaged|cannot be decoded"),
+    "two_hundred_megapixels.png": (png(20000, 10000, 8, 2, bytes(99)), "cannot be decoded"),
+    "taken.png": (PNG, "taken.png is a folder: name another one by -o"),
+    "lab.tif": (saved(LAB, "TIFF"), ("RGB", (160, 160))),
+    "wide_gamut.jpg": (saved(RGB, "JPEG", icc_profile=WIDE), ("RGB", (160, 160))),
     "one_pixel.png": (saved(RGB.crop((0, 0, 1, 1)), "PNG"), ("RGB", (4, 4))),
     "line.png": (saved(RGB.crop((0, 0, 40, 1)), "PNG"), ("RGB", (160, 4))),
     "grey16.png": (deep(1), ("I;16", (160, 160))),
@@ -92,24 +110,34 @@ ODD: dict[str, tuple[bytes, tuple[str, tuple[int, int]] | str]] = {
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Upscaling]:
-    """The folder of ODD, what `upscale` made of it, and what it said."""
+def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """The folder of ODD, what one run of `srlab upscale` made of it, and the lines that it ended with."""
     folder, out = tmp_path_factory.mktemp("odd"), tmp_path_factory.mktemp("out")
     for name, (content, _) in ODD.items():
         (folder / name).write_bytes(content)
-    return folder, out, upscale([str(folder)], out, srlab.load("espcn"), overwrite=False)
+    (folder / "folder.jpg").mkdir()  # its content is done like that of any folder
+    (folder / "folder.jpg/inside.png").write_bytes(PNG)
+    (out / "taken.png").mkdir()
+    # What is no picture by its name is passed over in a folder, but not where it is named.
+    named = [str(folder / name) for name in ODD if not is_picture(PurePosixPath(name))]
+    with pytest.raises(SystemExit) as ended:
+        main(["upscale", str(folder), *named, "-o", str(out), "--model", "espcn", "--overwrite"])
+    assert isinstance(ended.value.code, str)  # Python prints it, and exits with 1
+    return folder, out, ended.value.code.splitlines()
 
 
 @pytest.mark.parametrize("name", ODD, ids=lambda name: ascii(name)[1:24])
-def test_an_odd_input_is_done_right_or_named_in_one_line(odd: tuple[Path, Path, Upscaling], name: str) -> None:
-    folder, out, done = odd
-    expected, target = ODD[name][1], (out / name).with_suffix(".png" if name.endswith(".bmp") else Path(name).suffix)
-    lines = [line for line in done.problems if str(folder / name) in line]
+def test_an_odd_input_is_done_right_or_named_in_one_line(odd: tuple[Path, Path, list[str]], name: str) -> None:
+    folder, out, said = odd
+    expected, target = ODD[name][1], out / name
+    if target.suffix not in FORMATS:
+        target = target.with_suffix(".png")
+    lines = [line for line in said if str(folder / name) in line or str(target) in line]
     if isinstance(expected, str):
-        assert not target.exists()
+        assert not target.is_file()
         (line,) = lines
+        assert line.startswith("error: ")
         assert any(words in line for words in expected.split("|")), line
-        assert "\n" not in line.replace(name, "")
         return
     assert not lines
     with Image.open(target) as image:
@@ -117,14 +145,16 @@ def test_an_odd_input_is_done_right_or_named_in_one_line(odd: tuple[Path, Path, 
         image.load()
 
 
-def test_all_odd_inputs_are_accounted_for(odd: tuple[Path, Path, Upscaling]) -> None:
-    _, out, done = odd
-    assert len(done.written) + len(done.problems) == len(ODD) >= 30
-    assert sorted(done.written) == sorted(path for path in out.rglob("*") if path.is_file())
+def test_all_odd_inputs_are_accounted_for(odd: tuple[Path, Path, list[str]]) -> None:
+    _, out, said = odd
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert out / "folder.jpg/inside.png" in written
+    assert len(written) + len(said) == len(ODD) + 1 >= 40
+    assert Image.open(out / "wide_gamut.jpg").info["icc_profile"] == WIDE
 
 
 @pytest.mark.parametrize(("name", "channels"), [("grey16.png", 1), ("grey_alpha16.png", 2), ("rgba16.png", 4)])
-def test_sixteen_bits_stay_sixteen(odd: tuple[Path, Path, Upscaling], name: str, channels: int) -> None:
+def test_sixteen_bits_stay_sixteen(odd: tuple[Path, Path, list[str]], name: str, channels: int) -> None:
     found = read_photo(odd[1] / name).planes
     assert (found.dtype, found.shape) == (np.uint16, (160, 160, channels))
     assert len(np.unique(found % 257)) > 100  # 1 of what was stretched from 8 bits
@@ -195,29 +225,43 @@ def test_what_is_wrong_is_said_in_one_line(
     assert not list(tmp_path.glob("out*")) or not list(tmp_path.glob("out*/*"))
 
 
-def test_a_photo_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    RGB.save(tmp_path / "a.png")
-    model = srlab.load("espcn")
-    monkeypatch.setattr("srlab.use.model.free_memory", lambda device: 1000)
-    (line,) = upscale([str(tmp_path / "a.png")], tmp_path / "out", model, overwrite=False).problems
-    assert line.endswith("it takes 0.0 GB, and 0.0 GB are free")
-
-
-def test_a_mistake_of_a_library_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("srlab.use.model.free_memory", "IN cannot become OUT: it takes 0.0 GB, and 0.0 GB are free"),
+        ("srlab.use.upscale.save_photo", "IN cannot be enlarged (ValueError: who knows)"),
+        ("srlab.use.model.Model.steps", "IN: memory is too short for ESPCN"),
+        ("srlab.use.photos.replacing", "OUT cannot be written (Read-only file system): make room, or name another -o"),
+    ],
+)
+def test_what_fails_on_the_way_is_named_and_stops_no_other(
+    place: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo too large for memory, a mistake of a library, a network too large, a disk that takes nothing."""
     for name in ("a.png", "b.png"):
         RGB.save(tmp_path / name)
-    monkeypatch.setattr("srlab.use.upscale.save_photo", _fail_on_a)
-    done = upscale([str(tmp_path)], tmp_path / "out", srlab.load("espcn"), overwrite=False)
-    assert done.problems == [f"{tmp_path}/a.png cannot be enlarged (ValueError: who knows)"]
-    assert done.written == [tmp_path / "out/b.png"]
+    calls = iter([True])
+    whole = pkgutil.resolve_name(place)
+    ends = {
+        "free_memory": lambda *_: 1000,
+        "save_photo": raising(ValueError("who knows")),
+        "steps": raising(SrlabError("memory is too short for ESPCN")),
+        "replacing": raising(OSError(errno.EROFS, os.strerror(errno.EROFS))),
+    }
+    failing = ends[place.rpartition(".")[2]]
+    monkeypatch.setattr(place, lambda *given: failing() if next(calls, False) else whole(*given))
+    done = upscale([str(tmp_path)], tmp_path / "out", srlab.load("espcn", tile=0), overwrite=False)
+    words = message.replace("IN", f"{tmp_path}/a.png").replace("OUT", f"{tmp_path}/out/a.png")
+    assert (done.problems, done.written) == ([words], [tmp_path / "out/b.png"])
 
 
-def _fail_on_a(path: Path, photo: object) -> None:
-    if path.name == "a.png":
-        raise ValueError("who knows")
+def raising(error: Exception) -> Callable[..., None]:
+    def fail() -> None:
+        raise error
+
+    return fail
 
 
 def test_an_unknown_word_in_out_is_a_folder(tmp_path: Path) -> None:
-    RGB.save(tmp_path / "a.png")
     with pytest.raises(SrlabError, match="is one file, and there are 0 photos"):
         upscale([str(tmp_path / "none")], tmp_path / "x.png", srlab.load("espcn"), overwrite=False)

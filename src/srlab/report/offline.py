@@ -5,13 +5,12 @@ import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from omegaconf import OmegaConf
@@ -143,8 +142,14 @@ def write_offline_page(folder: Path, shown: Mapping[str, Any], parts: Sequence[P
 
 def page_of(template: str, **content: Any) -> str:
     """The HTML that a template of this package makes of `content`; words in it are escaped."""
-    text = files("srlab.report").joinpath(template).read_text("utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text).render(content) + "\n"
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return templates.get_template(template).render(content)
 
 
 def _html(text: str, folder: Path) -> str:

@@ -20,16 +20,15 @@ from srlab.images.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.images.resample import imresize
 from srlab.models.base.network import Network
 from srlab.models.base.trained import Trained
+from srlab.use.exported import Run, onnx_run, openvino_run
 from srlab.use.load import trained
-from srlab.use.tiles import reach
+from srlab.use.tiles import bytes_per_pixel, reach
 
 OPSET = 20  # of ONNX; torch's exporter writes 18 and more, and OpenVINO and ONNX Runtime of 2024 read it
 SIZES = ((24, 32), (37, 53), (70, 41))  # (h, w) on which a file has to give what srlab gives
 TOLERANCE = 1 / 255  # on every pixel
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
 REACH = 2  # LR px of bicubic enlargement
-
-Run = Callable[[Tensor], Tensor]
 
 
 class Enlargement(nn.Module):
@@ -83,11 +82,15 @@ def export(name: str, format: str, folder: Path) -> tuple[Path, dict[str, Any]]:
         content, run = WRITERS[format](program)
     except ImportError as error:
         raise SrlabError(f"{format} needs {error.name}: pip install 'srlab[export]'") from error
+    scale, cpu = method.net.scale, torch.device("cpu")
     facts = {
         "label": method.label,
-        "scale": method.net.scale,
+        "scale": scale,
+        "num_parameters": method.num_parameters,
         "input": "RGB (1, 3, height, width), float32 in [0, 1], sides from 2 px",
-        "sees_px": reach(method, method.net.scale, torch.device("cpu")),
+        "colour": "RGB" if method.net.channels == 3 else "luma by the network, chroma by bicubic interpolation",
+        "sees_px": reach(method, scale, cpu),
+        "bytes_per_px": bytes_per_pixel(method, scale, cpu),
         "opset": OPSET if format != "torch" else None,
         "parity": _parity(method, run, path),
     }
@@ -134,15 +137,14 @@ def _parity(method: Trained, run: Run, path: Path) -> dict[str, float]:
 
 
 def _onnx(program: Any) -> tuple[Any, Run]:
-    import onnxruntime  # pyright: ignore[reportMissingImports]
+    import onnxruntime  # noqa: F401 # pyright: ignore[reportMissingImports]: named before seconds are spent
     import onnxscript  # noqa: F401 # pyright: ignore[reportMissingImports]: torch's exporter is made of it
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
     model = torch.onnx.export(program, opset_version=OPSET, input_names=["rgb"], output_names=["sr"], verbose=False)
     assert model is not None
     proto = model.model_proto
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    return proto, lambda rgb: torch.from_numpy(session.run(None, {"rgb": rgb.numpy()})[0])
+    return proto, onnx_run(proto.SerializeToString())[1]
 
 
 def _save_onnx(proto: Any, path: Path, facts: str) -> None:
@@ -157,8 +159,7 @@ def _openvino(program: Any) -> tuple[Any, Run]:
     with TemporaryDirectory() as folder:
         _save_onnx(_onnx(program)[0], Path(folder, "x.onnx"), "")
         model = openvino.convert_model(Path(folder, "x.onnx"))
-    compiled = openvino.compile_model(model, "CPU")
-    return model, lambda rgb: torch.from_numpy(compiled(rgb.numpy())[0])
+    return model, openvino_run(model, is_bf16=False)
 
 
 def _save_openvino(model: Any, path: Path, facts: str) -> None:

@@ -13,6 +13,7 @@ from srlab.errors import SrlabError
 from srlab.models.base.trained import Trained, with_remarks
 from srlab.models.base.weights import read_metadata
 from srlab.stage import ROOT
+from srlab.use.exported import READERS, Exported
 from srlab.use.interpolated import move_back
 from srlab.use.model import Model
 from srlab.use.pretrained import build, read_card
@@ -27,7 +28,7 @@ def load(
 
     Args:
         name: of a network in pretrained/, or a file of weights: of pretrained/ with its card beside it, or
-            models/NAME/best.safetensors, which says itself how it is built.
+            models/NAME/best.safetensors, which says itself how it is built; or a file of `srlab export`, .onnx or .xml.
         towards: name or file of a network like that one, which was trained on from it, as a GAN: the weights are
             (1 - alpha) * the one's + alpha * the other's (Wang et al., "ESRGAN", 2018, sec. 3.4).
         alpha: how far to go, 0 to 1.
@@ -36,6 +37,11 @@ def load(
     Raises:
         SrlabError: there is no such network, its file is damaged or does not say how to build it, or two do not fit.
     """
+    if (path := _file(name)).suffix in READERS:
+        if towards is not None:
+            raise SrlabError(f"{name} is computed as it is: interpolate the weights that it was made of")
+        exported = Exported(path)
+        return Model(exported, exported.scale, **options)
     method, settings = trained(name)
     if towards is not None:
         start, own = method.net, settings
@@ -69,14 +75,8 @@ def load_method(name: str, scale: int | None = None, **options: Any) -> Model:
 
 
 def trained(name: str | Path) -> tuple[Trained, dict[str, Any]]:
-    """The network of that name or file, and how it is built."""
-    path, known = Path(name), sorted(card.stem for card in RELEASED.glob("*.json"))
-    if str(name) in known:
-        path = RELEASED / f"{name}.safetensors"
-    elif not path.is_file():
-        raise SrlabError(
-            f"there is no network {name}: choose one of {', '.join(known)}, or a file, as models/NAME/best.safetensors"
-        )
+    """The network of that name or file of weights, and how it is built."""
+    path = _file(name)
     if path.with_suffix(".json").exists():
         card = read_card(path)
         label, settings = card["label"], card["network"]
@@ -86,3 +86,13 @@ def trained(name: str | Path) -> tuple[Trained, dict[str, Any]]:
             raise SrlabError(f"{path} does not say how its network is built: train it again, or `srlab release` it")
         label, settings = facts["method"], facts["network"]
     return Trained(label, build(settings), str(path)), settings
+
+
+def _file(name: str | Path) -> Path:
+    known = sorted(card.stem for card in RELEASED.glob("*.json"))
+    path = RELEASED / f"{name}.safetensors" if str(name) in known else Path(name)
+    if not path.is_file():
+        raise SrlabError(
+            f"there is no network {name}: choose one of {', '.join(known)}, or a file, as models/NAME/best.safetensors"
+        )
+    return path

@@ -18,6 +18,7 @@ from srlab.images.resample import HALF_TOLERANCE, imresize
 from srlab.models.base.network import Upscaler
 from srlab.models.base.trained import Trained
 from srlab.training.devices import cpu_has_bf16
+from srlab.use.exported import Exported
 from srlab.use.photos import Photo, filled, photo_of, pillow_of
 from srlab.use.tiles import SIDE, Window, bytes_per_pixel, free_memory, reach, tile_side, windows
 
@@ -48,7 +49,7 @@ class Model:
     """A method, the factor `scale` by which it enlarges, and how: see `srlab.load`.
 
     A network computes with the memory layout channels_last, in windows that overlap by as much as it sees, so that
-    they give what the whole image gives. A method without training (`Upscaler` that is not `Trained`) gets whole
+    they give what the whole image gives. A method without training (neither `Trained` nor `Exported`) gets whole
     images. `precision` auto is bfloat16 for images of 8 bits where the CPU has the instructions, else float32.
 
     Raises:
@@ -67,14 +68,19 @@ class Model:
         if precision not in PRECISIONS:
             raise SrlabError(f"precision is {precision}: choose one of {', '.join(PRECISIONS)}")
         self.label, self.scale, self.precision, self.tile = method.label, scale, precision, tile
-        self.is_network = isinstance(method, Trained)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.is_network = isinstance(method, Trained | Exported)
+        on_gpu = torch.cuda.is_available() and not isinstance(method, Exported)
+        self.device = torch.device("cuda" if on_gpu else "cpu")
         self._exact = self._fastest = method
+        in_bf16 = precision == "bfloat16" or (precision == "auto" and not on_gpu and cpu_has_bf16())
         if isinstance(method, Trained):
             method.net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            if precision == "bfloat16" or (precision == "auto" and self.device.type == "cpu" and cpu_has_bf16()):
+            if in_bf16:
                 self._fastest = fast = deepcopy(method)
                 fast.net.to(torch.bfloat16)
+        elif isinstance(method, Exported) and in_bf16 and (method.has_bf16 or precision == "bfloat16"):
+            self._fastest = method.in_bf16()
+        self._file = method if isinstance(method, Exported) else None
         if back_project:
             self._exact, self._fastest = BackProjected(self._exact, scale), BackProjected(self._fastest, scale)
 
@@ -128,6 +134,7 @@ class Model:
         white = np.iinfo(photo.planes.dtype).max
         height, width, channels = photo.planes.shape
         planes = np.empty((height * scale, width * scale, channels), photo.planes.dtype)
+        enlarged = torch.from_numpy(planes)
 
         def tensor(array: np.ndarray) -> Tensor:
             return (torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)[None] / float(white)).to(self.device)
@@ -136,8 +143,8 @@ class Model:
             if photo.has_alpha:
                 alpha = imresize(tensor(photo.alpha[window.seen]), scale=scale)
                 sr = torch.cat([sr, alpha[(..., *window.inside(scale))].clamp(0.0, 1.0)], dim=1)
-            levels = sr.mul(float(white)).add_(0.5 + HALF_TOLERANCE).floor_()
-            planes[window.target(scale)] = levels[0].permute(1, 2, 0).cpu().numpy().astype(planes.dtype)
+            levels = sr.mul_(float(white)).add_(0.5 + HALF_TOLERANCE)  # in place: new pages take time
+            enlarged[window.target(scale)] = levels[0].permute(1, 2, 0)  # cut off to whole levels
 
         is_deep = white > 255
         yield from self._in_windows((height, width), lambda window: tensor(lr[window.seen]), put, is_deep)
@@ -205,12 +212,22 @@ class Model:
 
     @cached_property
     def _overlap(self) -> int | None:
-        found = reach(self._fastest, self.scale, self.device)
-        return None if found is None else max(found, REACH_OF_ALPHA)
+        parts = [reach(one, self.scale, self.device) for one in self._measurable]
+        parts += [self._file.sees] if self._file else []
+        known = [part for part in parts if part is not None]
+        return max(sum(known), REACH_OF_ALPHA) if len(known) == len(parts) else None
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
-        return bytes_per_pixel(self._fastest, self.scale, self.device)
+        parts = [bytes_per_pixel(one, self.scale, self.device) for one in self._measurable]
+        return sum(parts) + (self._file.bytes_per_pixel if self._file else 0)
+
+    @property
+    def _measurable(self) -> list[Upscaler]:
+        """What is computed by torch, where NaN spreads and tensors are counted; an exported file tells its figures."""
+        if self._file is None:
+            return [self._fastest]
+        return [self._fastest.ibp] if isinstance(self._fastest, BackProjected) else []
 
 
 Result = TypeVar("Result")

@@ -79,6 +79,8 @@ def _possible(jobs: list[Job], overwrite: bool, done: Upscaling) -> list[Job]:
             done.problems.append(
                 f"{source} and another photo would both become {target}: give them one after the other"
             )
+        elif target.is_dir():
+            done.problems.append(f"{target} is a folder: name another one by -o")
         elif target.exists() and not overwrite:
             done.problems.append(f"{target} is there already: add --overwrite to replace it")
         else:
@@ -104,7 +106,9 @@ def _steps(jobs: list[Job], model: Model, done: Upscaling) -> Iterator[None]:
             result = yield from model.steps(photo)
             save_photo(target, result)
         except SrlabError as error:
-            done.problems.append(str(error))
+            done.problems.append(str(error) if str(source) in str(error) else f"{source}: {error}")
+        except OSError as error:  # on reading it is an SrlabError
+            done.problems.append(f"{target} cannot be written ({error.strerror}): make room, or name another -o")
         except Exception as error:  # of a library, on a photo that nobody has thought of; the others are not to wait
             done.problems.append(
                 f"{source} cannot be enlarged ({type(error).__name__}: {' '.join(str(error).split())})"
