@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["trainings"]
+pytest_plugins = ["trainings", "bench"]
 
 # No deadline: a busy machine is no failure. Derandomized: `make test` says of one commit the same thing twice.
 # New examples are looked for on purpose: `pytest --hypothesis-profile=search`.

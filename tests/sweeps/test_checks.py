@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import ROOT, Bench
+from bench import ROOT, Bench
 
 from srlab.sweeps.checks import upstream
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Bench
+from bench import Bench
 
 RATES = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bench
+from bench import Bench
 
 from srlab.errors import SrlabError
 from srlab.sweeps import launchers

@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from conftest import ROOT
+from bench import ROOT
 from omegaconf import OmegaConf
 
 from srlab.sweeps.jobs import Result

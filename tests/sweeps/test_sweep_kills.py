@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Bench
+from bench import ROOT, Bench
 
 NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "1"))
 NUM_TRIALS, LAUNCHERS = (24, ["none", "joblib"]) if NUM_KILLS > 1 else (3, ["joblib"])
