@@ -25,6 +25,12 @@ def test_ours_stands_beside_what_was_published() -> None:
     assert first.endswith("| – |") and second.endswith("| 0.1235 |")
 
 
+def test_what_was_not_published_is_a_dash() -> None:
+    """Ledig et al. 2017 have no BSD100 of SRGAN-MSE."""
+    text = headline([result("mine", 30.0)], {"mine": "SRGAN-MSE"}, SETS, "classic", "st_lpips", published())
+    assert "| 30.00 | 26.92 | 0.8000 | 30.00 | – | 0.8000 |" in text
+
+
 @pytest.mark.parametrize("rows", [{"srcnn": "Bicubic"}, {"bicubic": "Bicubic and a half"}])
 def test_a_row_that_cannot_be_filled_is_named(rows: dict[str, str]) -> None:
     with pytest.raises(SrlabError, match=r"conf/headline\.yaml"):

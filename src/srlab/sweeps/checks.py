@@ -39,14 +39,14 @@ def composed(compose: Compose, words: list[str]) -> DictConfig:
 def upstream(dvc_yaml: Path) -> dict[str, list[str]]:
     """Keys of params.yaml that the data are made of -> the stages which read them.
 
-    Those are the stages that write below data/. A key may end in what DVC fills in, as in "datasets.${key}.role": its
+    Those are the stages that write images or pairs; compare_sets says no more than yes or no to them. A key may end in what DVC fills in, as in "datasets.${key}.role": its
     beginning counts.
     """
     found: dict[str, list[str]] = {}
     for name, stage in yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"].items():
         body = stage.get("do", stage)
         outs = [out for out in body.get("outs", []) if isinstance(out, str)]
-        if any(out.startswith("data/") for out in outs):
+        if any(out.startswith(("data/images/", "data/pairs/")) for out in outs):
             for key in (one for one in body.get("params", []) if isinstance(one, str)):
                 found.setdefault(key, []).append(name)
     return found
