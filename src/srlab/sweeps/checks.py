@@ -39,8 +39,8 @@ def composed(compose: Compose, words: list[str]) -> DictConfig:
 def upstream(dvc_yaml: Path) -> dict[str, list[str]]:
     """Keys of params.yaml that the data are made of -> the stages which read them.
 
-    Those are the stages that write images or pairs; compare_sets says no more than yes or no to them. A key may end in what DVC fills in, as in "datasets.${key}.role": its
-    beginning counts.
+    Those are the stages that write images or pairs; compare_sets says no more than yes or no to them. A key may end in
+    what DVC fills in, as in "datasets.${key}.role": its beginning counts.
     """
     found: dict[str, list[str]] = {}
     for name, stage in yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"].items():
