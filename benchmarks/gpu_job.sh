@@ -21,5 +21,7 @@ if [ ! -d data/pairs/train/all ]; then
 fi
 status=0
 "$python" benchmarks/gpu_queue.py work/gpu_results "$queue" ${GPU_QUEUE_OPTIONS:-} || status=$?
+mkdir -p "$out"
+rm -f "$out"/results.tar.*
 tar cf - -C work gpu_results | split -b 15m - "$out/results.tar."
 exit $status
