@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from srlab.models.base.activation import PReLU
 from srlab.models.base.network import Network
 
 PUBLISHED = (56, 12, 4)  # d, s, m of the network that the paper compares, sec. 3.2
@@ -51,4 +52,4 @@ def _layer(num_in: int, num_out: int, kernel: int) -> list[nn.Module]:
     convolution = nn.Conv2d(num_in, num_out, kernel, padding=kernel // 2, padding_mode="replicate")
     nn.init.kaiming_normal_(convolution.weight, a=SLOPE)
     nn.init.zeros_(convolution.bias)  # pyright: ignore[reportArgumentType]
-    return [convolution, nn.PReLU(init=SLOPE)]
+    return [convolution, PReLU(init=SLOPE)]

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from srlab.errors import SrlabError
+from srlab.models.base.activation import PReLU
 from srlab.models.base.network import Network, counted
 from srlab.models.base.subpixel import icnr_
 
@@ -19,7 +20,7 @@ class SRResNet(Network):
     def __init__(self, scale: int, num_blocks: int, num_features: int, icnr: bool = False) -> None:
         is_published = (num_blocks, num_features) == PUBLISHED
         super().__init__(scale, 3, "" if is_published else counted(block=num_blocks, channel=num_features))
-        self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), nn.PReLU())
+        self.head = nn.Sequential(nn.Conv2d(3, num_features, 9, padding=4), PReLU())
         self.blocks = nn.Sequential(*(ResidualBlock(num_features) for _ in range(num_blocks)))
         self.tail = nn.Sequential(nn.Conv2d(num_features, num_features, 3, padding=1), nn.BatchNorm2d(num_features))
         self.stages = nn.Sequential(*(_subpixel_stage(num_features, factor, icnr) for factor in _factors(scale)))
@@ -40,7 +41,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(num_features, num_features, 3, padding=1),
             nn.BatchNorm2d(num_features),
-            nn.PReLU(),
+            PReLU(),
             nn.Conv2d(num_features, num_features, 3, padding=1),
             nn.BatchNorm2d(num_features),
         )
@@ -54,7 +55,7 @@ def _subpixel_stage(num_features: int, factor: int, icnr: bool) -> nn.Sequential
     wide = nn.Conv2d(num_features, num_features * factor**2, 3, padding=1)
     if icnr:
         icnr_(wide, factor)
-    return nn.Sequential(wide, nn.PixelShuffle(factor), nn.PReLU())
+    return nn.Sequential(wide, nn.PixelShuffle(factor), PReLU())
 
 
 def _factors(scale: int) -> list[int]:
