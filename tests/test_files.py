@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srlab.adversarial.vgg_weights import named_or_mirrored
+from srlab.datasets.downloads import cache_folder
+from srlab.datasets.imagenet import ImageNet
 from srlab.datasets.sources import Folder
 from srlab.errors import SrlabError
+from srlab.evaluation.metrics.niqe import NIQE
 from srlab.files import anchored, read_json, read_made, replacing, write_json
+from srlab.use.pretrained import Pretrained
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 contents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
@@ -141,6 +146,37 @@ def test_a_relative_path_that_is_not_here_lies_in_the_project(tmp_path: Path, mo
     assert anchored("kernels") == Path("kernels")
     assert anchored("~") == Path.home()
     assert anchored(tmp_path) == tmp_path
+
+
+def test_relative_paths_of_the_environment_are_looked_for_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the copy of `dvc exp run --temp`, as above: weights, parameters of metrics, the mirror and the cache."""
+    (tmp_path / "copy").mkdir()
+    mirror = tmp_path / "project/mirror"
+    for name in ("weights/vgg19.npz", "metrics/niqe_pris_params.npz", "sample/a.png"):
+        (mirror / name).parent.mkdir(parents=True)
+        (mirror / name).touch()
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    for variable in ("SRLAB_VGG19", "SRLAB_NIQE", "SRLAB_IMAGENET"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SRLAB_DATASETS", "mirror")
+    monkeypatch.setenv("SRLAB_CACHE", "cache")
+    assert NIQE.parameters
+    assert NIQE.parameters.file() == mirror / "metrics/niqe_pris_params.npz"
+    assert named_or_mirrored() == mirror / "weights/vgg19.npz"
+    assert ImageNet(None, None, "sample", "hub").mirror == mirror / "sample"
+    assert cache_folder() == tmp_path / "project/cache"
+    monkeypatch.setenv("SRLAB_VGG19", "mirror/weights/vgg19.npz")
+    monkeypatch.setenv("SRLAB_NIQE", "mirror/metrics/niqe_pris_params.npz")
+    monkeypatch.setenv("SRLAB_IMAGENET", "mirror/sample")
+    monkeypatch.delenv("SRLAB_DATASETS")
+    assert named_or_mirrored() == mirror / "weights/vgg19.npz"
+    assert NIQE.parameters.file() == mirror / "metrics/niqe_pris_params.npz"
+    assert ImageNet(None, None, "sample", "hub").root == mirror / "sample"
+    with pytest.raises(SrlabError, match=f"{tmp_path}/project/mine/espcn.json is missing"):
+        Pretrained("mine", "espcn", 4)
 
 
 def test_what_a_stage_makes_is_missed_or_damaged_in_one_line_with_the_cure(tmp_path: Path) -> None:

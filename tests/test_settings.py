@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srlab.errors import SrlabError
+from srlab.evaluation.known import known_scales
 from srlab.profile import changed
-from srlab.settings import check_file, problems
+from srlab.settings import KNOWN_SCALES, check_file, problems
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -38,6 +39,10 @@ def put(key: str, value: Any) -> Edit:
     return edit
 
 
+def test_scales_are_those_at_which_the_metrics_can_be_checked() -> None:
+    assert set(known_scales()) == KNOWN_SCALES
+
+
 @pytest.mark.parametrize("profile", [None, *PROFILES])
 def test_every_profile_is_in_order(profile: str | None) -> None:
     base = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -50,6 +55,8 @@ def test_every_profile_is_in_order(profile: str | None) -> None:
     [
         ("models.espcn.batch_size", 0, "models.espcn.batch_size is 0: use a whole number at least 1"),
         ("models.espcn.batch_size", 4.0, "models.espcn.batch_size is 4.0: write a whole number"),
+        ("models.espcn.patch_size", 50, "models.espcn.patch_size is 50: use a multiple of the scale, 4"),
+        ("scale", 6, "scale is 6, at which no figure is known to check the metrics with: use 2, 3, 4 or 8"),
         ("models.espcn.lr", "fast", "models.espcn.lr is 'fast': write a number"),
         ("models.espcn.lr", -1, "models.espcn.lr is -1: use a number at least 1e-12"),
         ("models.espcn.lr", float("nan"), "models.espcn.lr is nan: write a number"),

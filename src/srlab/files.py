@@ -114,6 +114,12 @@ def anchored(path: Path | str) -> Path:
     return here if here.is_absolute() or here.exists() else Path(os.environ.get("DVC_ROOT", ""), here)
 
 
+def from_environment(variable: str) -> Path | None:
+    """The file or folder that an environment variable names, `anchored`; None where it is empty or not set."""
+    named = os.environ.get(variable)
+    return anchored(named) if named else None
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

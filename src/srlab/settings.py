@@ -31,6 +31,7 @@ NAME = re.compile(
 PLAIN = {"seed", "num_threads", "kernels", "run_on", "scale"}
 MAPS = {"datasets", "augment", "degrade", "frames", "recipes", "losses", "schedules", "evaluate", "report"}
 FAMILIES = {"classical": "method", "examples": "method", "models": "net", "gans": "method", "pretrained": "method"}
+KNOWN_SCALES = {2, 3, 4, 8}  # of evaluation/known_scores.csv
 DATASET = {"role", "source", "selection", "num_images", "num_val"}
 # Settings by their last key: type, lowest, highest (None: no limit). What is not here is a word or checked by its user.
 WHOLE, REAL, FLAG = "a whole number", "a number", "true or false"
@@ -137,6 +138,7 @@ def _problems(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
     yield from _datasets(params, conf)
     yield from _methods(params, conf)
     yield from _references(params, conf)
+    yield from _scale(params)
     yield from _values({key: value for key, value in params.items() if key != "degrade"}, "")
 
 
@@ -248,6 +250,20 @@ def _generators(params: Mapping[str, Any]) -> Iterator[str]:
         else:
             began = gans[line["gan"]].get("generator")
             yield from _word(f"pretrained.{name}.generator", line.get("generator"), [began])
+
+
+def _scale(params: Mapping[str, Any]) -> Iterator[str]:
+    """Whether the metrics can be checked at this scale, and patches cut."""
+    scale = params["scale"]
+    if any(_value("scale", scale, *RANGES["scale"])):
+        return  # which `_values` says
+    if scale not in KNOWN_SCALES:
+        yield f"scale is {scale}, at which no figure is known to check the metrics with: use 2, 3, 4 or 8"
+    for family in ("models", "gans"):
+        for name, line in _lines(params, family).items():
+            size = line.get("patch_size")
+            if isinstance(size, int) and size % scale:
+                yield f"{family}.{name}.patch_size is {size}: use a multiple of the scale, {scale}"
 
 
 def _values(node: Any, path: str) -> Iterator[str]:

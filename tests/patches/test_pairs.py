@@ -76,7 +76,7 @@ def test_crops_reach_every_position_equally(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("patch", "message"), [
-    (48, "below the patch size 48: lower patch_size"),
+    (48, r"^\w+ of \S+ has a side of \d+ px, below the patch size 48: lower patch_size"),
     (13, "not a multiple of scale"),
 ])  # fmt: skip
 def test_a_patch_that_does_not_fit_is_refused(train_store: PairStore, patch: int, message: str) -> None:

@@ -1,12 +1,12 @@
 """Where the weights of a VGG content loss come from."""
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from srlab.datasets.downloads import SourceUnavailable, cache_folder, download
 from srlab.errors import SrlabError
+from srlab.files import from_environment
 
 HOME = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"  # torchvision's; its sha256 begins as its name ends
 
@@ -22,12 +22,11 @@ def vgg19_file() -> Path:
 
 def named_or_mirrored() -> Path | None:
     """The file that is here without a download; SrlabError where SRLAB_VGG19 names none."""
-    named, mirror = os.environ.get("SRLAB_VGG19"), os.environ.get("SRLAB_DATASETS")
-    if named:
-        if not Path(named).is_file():
-            raise SrlabError(f"SRLAB_VGG19 names {named}, which is no file: correct it")
-        return Path(named)
-    return next(iter(sorted(Path(mirror, "weights").glob("vgg19*"))), None) if mirror else None
+    named, mirror = from_environment("SRLAB_VGG19"), from_environment("SRLAB_DATASETS")
+    if named and not named.is_file():
+        raise SrlabError(f"SRLAB_VGG19 names {named}, which is no file: correct it")
+    mirrored = sorted((mirror / "weights").glob("vgg19*")) if mirror else []
+    return named or next(iter(mirrored), None)
 
 
 def described(file: Path) -> str:

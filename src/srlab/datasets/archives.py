@@ -16,7 +16,7 @@ from srlab.datasets.folders import is_folder, is_picture, pictures
 from srlab.datasets.sources import Folder
 from srlab.datasets.verification import PixelCheck
 from srlab.errors import SrlabError
-from srlab.files import replacing
+from srlab.files import from_environment, replacing
 
 MIRROR_VARIABLE = "SRLAB_DATASETS"
 
@@ -42,8 +42,8 @@ class Archive(Folder):
         exclude: Sequence[str] = (),
         by_hand: str | None = None,
     ) -> None:
-        self.mirror = os.environ.get(MIRROR_VARIABLE, "")
-        super().__init__(str(Path(self.mirror) / folder), num_images, verify, exclude)
+        self.mirror = from_environment(MIRROR_VARIABLE)
+        super().__init__(str((self.mirror or Path()) / folder), num_images, verify, exclude)
         self.set_name = folder
         self.homes = [dict(home) for home in homes]
         for home in self.homes:

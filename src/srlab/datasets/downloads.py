@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import re
 import time
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ import requests
 import urllib3
 from filelock import FileLock
 
+from srlab.files import from_environment
 from srlab.progress import track
 
 CACHE_VARIABLE = "SRLAB_CACHE"
@@ -30,7 +30,7 @@ class _Cut(Exception):
 
 def cache_folder() -> Path:
     """The folder that $SRLAB_CACHE names, else ~/.cache/srlab; it need not exist yet."""
-    return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/srlab").expanduser()
+    return from_environment(CACHE_VARIABLE) or Path("~/.cache/srlab").expanduser()
 
 
 def download(url: str, folder: Path, checksum: str | None, attempts: int = 4, pause: float = 1.0) -> Path:

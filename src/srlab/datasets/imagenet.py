@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -15,7 +14,7 @@ from srlab.datasets.downloads import cache_folder
 from srlab.datasets.folders import SHUT, SUFFIXES, is_folder, pictures, say_passed_over
 from srlab.datasets.sources import Source, checked_count, spread
 from srlab.errors import SrlabError
-from srlab.files import anchored, replacing
+from srlab.files import from_environment, replacing
 from srlab.progress import track
 
 VARIABLE = "SRLAB_IMAGENET"
@@ -39,9 +38,8 @@ class ImageNet(Source):
         self.classes = None if classes is None else sorted(set(classes))
         self.sample = sample
         self.hub = hub
-        named, mirror = os.environ.get(VARIABLE, ""), os.environ.get(MIRROR_VARIABLE, "")
-        self.root = anchored(named) if named else None
-        self.mirror = anchored(Path(mirror, sample)) if mirror and is_folder(anchored(Path(mirror, sample))) else None
+        self.root, mirror = from_environment(VARIABLE), from_environment(MIRROR_VARIABLE)
+        self.mirror = mirror / sample if mirror and is_folder(mirror / sample) else None
 
     def __str__(self) -> str:
         origin = "ILSVRC2012" if self.root else self.sample if self.mirror else self.hub.replace("/", " ")

@@ -92,11 +92,12 @@ class PairStore:
         patch, rest = divmod(hr_patch, scale)
         if rest:
             raise SrlabError(f"patch_size {hr_patch} is not a multiple of scale {scale}: change it in params.yaml")
-        smallest = int(self._table[1:3].min()) * scale
-        if smallest < hr_patch:  # of all images, so that the first batch fails and not one in the middle of the night
+        sides = self._table[1:3].min(axis=0) * scale  # (entries,), px
+        if sides.min() < hr_patch:  # of all images: the first batch fails, not one in the middle of the night
+            smallest = int(sides.argmin())
             raise SrlabError(
-                f"{self.folder} holds training images with a side of {smallest} px, below the patch size {hr_patch}: "
-                "lower patch_size in params.yaml, or leave them out"
+                f"{self.train[smallest][0]} of {self.folder} has a side of {sides[smallest]} px, below the patch size "
+                f"{hr_patch}: lower patch_size in params.yaml, or leave it and all smaller ones out"
             )
         lr_start, height, width, hr_start, operations = self._table[:, entries]
         top = np.minimum((us * (height - patch + 1)).astype(np.int64), height - patch)  # a product may round up to 1

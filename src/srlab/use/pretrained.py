@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srlab.errors import SrlabError
-from srlab.files import read_json
+from srlab.files import anchored, read_json
 from srlab.models.base.network import Network
 from srlab.models.base.trained import Trained, with_remarks
 
@@ -23,7 +23,7 @@ class Pretrained(Trained):
     """
 
     def __init__(self, folder: str, file: str, scale: int, label: str | None = None) -> None:
-        path = Path(folder, f"{file}.safetensors")
+        path = anchored(Path(folder, f"{file}.safetensors"))
         card = read_card(path)
         if card["scale"] != scale:
             raise SrlabError(

@@ -1,6 +1,5 @@
 """What a metric is, and what all of them need."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from srlab.errors import SrlabError
+from srlab.files import from_environment
 
 # An operation on fewer elements than this stays on one core (ATen's grain size). Waiting for the other cores after each
 # of 100 short operations costs a busy machine ten times what they save, so an image is cut into strips that are small
@@ -31,10 +31,10 @@ class Parameters:
 
     def file(self) -> Path | None:
         """Where it is, None where it is not; SrlabError if `variable` names no file."""
-        named, mirror = os.environ.get(self.variable), os.environ.get("SRLAB_DATASETS")
-        if named and not Path(named).is_file():
+        named, mirror = from_environment(self.variable), from_environment("SRLAB_DATASETS")
+        if named and not named.is_file():
             raise SrlabError(f"{self.variable} names {named}, which is no file: correct it or leave it unset")
-        file = Path(named) if named else Path(mirror, self.path) if mirror else None
+        file = named or (mirror and mirror / self.path)
         return file if file and file.is_file() else None
 
     def read(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
