@@ -44,8 +44,9 @@ def clone(folder: Path) -> None:
 def run(folder: Path) -> None:
     """Run the profile in the clone, by the clone's own code; SrlabError if a stage fails."""
     os.environ["PYTHONPATH"] = str((folder / "src").resolve())
-    if mirror := os.environ.get("SRLAB_DATASETS"):
-        os.environ["SRLAB_DATASETS"] = str(Path(mirror).resolve())
+    for name, value in os.environ.items():
+        if name.startswith("SRLAB_") and Path(value).exists():  # the mirror, and parameters of metrics
+            os.environ[name] = str(Path(value).resolve())
     _run("dvc", "cache", "dir", "--local", str(Path(".dvc/cache").resolve()), folder=folder)
     _run(sys.executable, "-m", "srlab.profile", "results", folder=folder)
     _run("dvc", "repro", folder=folder)

@@ -1,4 +1,4 @@
-"""NIQE and ST-LPIPS against values that others computed; LR consistency and high-frequency energy on analytic cases."""
+"""LPIPS, ST-LPIPS and NIQE against values that others computed; the other two on analytic cases."""
 
 import json
 import math
@@ -17,6 +17,8 @@ from srlab.evaluation.benchmark import image_scores, left_out
 from srlab.evaluation.metrics import niqe as niqe_file
 from srlab.evaluation.metrics.catalogue import METRICS, of_table
 from srlab.evaluation.metrics.high_frequency import HIGH_FREQUENCY, high_frequency
+from srlab.evaluation.metrics.lpips import LPIPS, distance, lpips
+from srlab.evaluation.metrics.lpips import SHAPES as LPIPS_SHAPES
 from srlab.evaluation.metrics.lr_consistency import LR_CONSISTENCY
 from srlab.evaluation.metrics.niqe import NIQE, naturalness, niqe
 from srlab.evaluation.metrics.st_lpips import SHAPES, ST_LPIPS, st_lpips
@@ -54,6 +56,43 @@ def test_niqe_of_baboon_is_the_official_one() -> None:
 def test_niqe_of_distorted_photos_is_the_official_one(name: str, official: float, tolerance: float) -> None:
     grey = public(f"metrics/calibration/dist/{name}.png") @ RGB2GRAY
     assert naturalness(torch.from_numpy(grey.round())).item() == pytest.approx(official, abs=tolerance)
+
+
+def alexnet() -> None:
+    """Skip the test where there are no weights of AlexNet."""
+    if LPIPS.parameters is None or LPIPS.parameters.file() is None:
+        pytest.skip("set SRLAB_ALEXNET to AlexNet's weights (docs/metrics.md)")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "official"), [("I03", 0.7237), ("I04", 0.2572), ("I06", 0.05079), ("I08", 0.05205), ("I19", 0.4253)]
+)
+def test_lpips_of_distorted_photos_is_the_official_one(name: str, official: float) -> None:
+    alexnet()
+    reference, distorted = (planes(public(f"metrics/calibration/{one}/{name}.png")) for one in ("ref", "dist"))
+    # half of the last digit that the table of official values has, and a little for sums in float32
+    assert lpips(distorted, reference, 0).item() == pytest.approx(official, abs=6e-5)
+    assert lpips(reference, reference, 4).item() == 0
+
+
+def test_lpips_refuses_other_weights_than_those_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "mine.npz", **{name: np.zeros(shape, np.float32) for name, shape in LPIPS_SHAPES.items()})
+    monkeypatch.setenv("SRLAB_ALEXNET", str(tmp_path / "mine.npz"))
+    image = planes(data.astronaut()[:40, :40])
+    with pytest.raises(SrlabError, match=r"mine\.npz holds other weights than torchvision's AlexNet: get it again"):
+        lpips(image, image, 4)
+
+
+def test_features_count_by_their_direction_alone_and_by_their_layers_weights() -> None:
+    """Right angles are a squared distance of 2, whatever the lengths: half of one place in layer 0, all of layer 1."""
+    x, y = torch.zeros(1, 2, 1, 2), torch.zeros(1, 2, 1, 2)
+    x[0, 0], y[0, 0, 0, 0], y[0, 1, 0, 1] = 5.0, 0.1, 7.0
+    heads = [torch.tensor([3.0, 1.0]).reshape(1, 2, 1, 1), torch.tensor([0.0, 0.5]).reshape(1, 2, 1, 1)]
+    # by hand: (0 + (3 + 1)) / 2 places, and (0 + 0.5) / 2
+    assert distance([x, x], [y, y], heads).tolist() == pytest.approx([2.25])
 
 
 @pytest.mark.data
@@ -138,19 +177,22 @@ def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SRLAB_STLPIPS", raising=False)
+    monkeypatch.delenv("SRLAB_ALEXNET", raising=False)
     monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
     (tmp_path / "parameters.npz").touch()
     monkeypatch.setenv("SRLAB_NIQE", str(tmp_path / "parameters.npz"))
     stores = {"photos": Store(200), "small": Store(196), "noisy": Store(200, "Full(scale=4)")}
     found = left_out(stores, 4)  # pyright: ignore[reportArgumentType]
-    wanted = (
-        "there is no stlpips_alex_fp16.npz (docs/metrics.md), as SRLAB_STLPIPS or as "
-        "metrics/stlpips/stlpips_alex_fp16.npz in SRLAB_DATASETS"
-    )
+    wanted = {
+        "lpips": "there is no alexnet.npz (docs/metrics.md), as SRLAB_ALEXNET or as metrics/lpips/alexnet.npz in "
+        "SRLAB_DATASETS",
+        "st_lpips": "there is no stlpips_alex_fp16.npz (docs/metrics.md), as SRLAB_STLPIPS or as "
+        "metrics/stlpips/stlpips_alex_fp16.npz in SRLAB_DATASETS",
+    }
     assert found == {
-        "photos": {"st_lpips": wanted},
-        "small": {"st_lpips": wanted, "niqe": "an image has a side below 200 px"},
-        "noisy": {"st_lpips": wanted, "lr_psnr": "the LR images are not the bicubic reduction of the HR images"},
+        "photos": wanted,
+        "small": wanted | {"niqe": "an image has a side below 200 px"},
+        "noisy": wanted | {"lr_psnr": "the LR images are not the bicubic reduction of the HR images"},
     }
     assert json.loads(json.dumps(found)) == found
 

@@ -12,7 +12,7 @@ from srlab.report.checks import joined
 from srlab.report.table import scores_table
 
 Metrics = Mapping[str, Any]  # what `evaluation.benchmark.evaluate` returns
-INDICES = ("st_lpips", "niqe")  # of the plane: the first that all methods have
+INDICES = ("lpips", "st_lpips", "niqe")  # of the plane: the first that all methods have
 
 
 def section(

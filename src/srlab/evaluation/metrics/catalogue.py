@@ -1,6 +1,7 @@
 """All metrics: one line here, and one file beside this one, make a column of a table."""
 
 from srlab.evaluation.metrics.high_frequency import HIGH_FREQUENCY
+from srlab.evaluation.metrics.lpips import LPIPS
 from srlab.evaluation.metrics.lr_consistency import LR_CONSISTENCY
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.metrics.niqe import NIQE
@@ -11,6 +12,7 @@ from srlab.evaluation.metrics.st_lpips import ST_LPIPS
 METRICS: dict[str, Metric] = {
     "psnr": PSNR,
     "ssim": SSIM,
+    "lpips": LPIPS,
     "st_lpips": ST_LPIPS,
     "niqe": NIQE,
     "lr_psnr": LR_CONSISTENCY,

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlab.evaluation.metrics.lpips import SMALLEST, distance, scaled
 from srlab.evaluation.metrics.metric import Metric, Parameters, inner
 
 # Trained by the authors, BSD 2-Clause: docs/metrics.md says where the file comes from.
@@ -21,8 +22,6 @@ SHAPES: dict[str, tuple[int, ...]] = (
     | {f"{name}.bias": (outputs,) for name, (outputs, *_) in CONVOLUTIONS.items()}
     | {f"lin{index}.model.1.weight": (1, one[0], 1, 1) for index, one in enumerate(CONVOLUTIONS.values())}
 )
-SHIFT, SPREAD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of RGB in -1..1, as for LPIPS
-SMALLEST = 32  # px
 
 
 def st_lpips(sr: Tensor, hr: Tensor, border: int) -> Tensor:
@@ -34,25 +33,19 @@ def st_lpips(sr: Tensor, hr: Tensor, border: int) -> Tensor:
     """
     sr, hr = inner(sr, hr, border, minimum=SMALLEST)
     weights = {name: tensor.to(sr.device, torch.float32) for name, tensor in PARAMETERS.read(SHAPES).items()}
+    heads = [weights[f"lin{index}.model.1.weight"] for index in range(len(CONVOLUTIONS))]
     with torch.inference_mode():
-        pairs = zip(_features(sr, weights), _features(hr, weights), strict=True)
-        distances = [
-            F.conv2d((x - y).square_(), weights[f"lin{index}.model.1.weight"]).mean((1, 2, 3))
-            for index, (x, y) in enumerate(pairs)
-        ]
-    return torch.stack(distances).sum(0)
+        return distance(_features(sr, weights), _features(hr, weights), heads)
 
 
 def _features(image: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
-    """Of each layer, divided by their norm over channels."""
-    shift, spread = (torch.tensor(one, device=image.device)[:, None, None] for one in (SHIFT, SPREAD))
-    x, features = (image.float() * 2 - 1 - shift) / spread, []
+    x, features = scaled(image), []
     for index, (name, (*_, padding)) in enumerate(CONVOLUTIONS.items()):
         if 0 < index < BLURRED:
             x = _halved(F.max_pool2d(x, 3, stride=1))
         x = F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=padding)
         x = (_halved(x) if index == 0 else x).relu_()
-        features.append(x / (x.norm(dim=1, keepdim=True) + 1e-10))
+        features.append(x)
     return features
 
 
