@@ -12,7 +12,7 @@ class PReLU(nn.PReLU):
     """x to max(x, 0) + slope * min(x, 0), as nn.PReLU() with its one learned slope: He et al., ICCV 2015, eq. 1.
 
     PyTorch's own kernel takes a third of a training step of SRResNet on a CPU in bf16. A leaky ReLU, whose slope is a
-    plain number, takes half of that (benchmarks/bench_training.py).
+    plain number, takes half of that (docs/performance.md).
     """
 
     def forward(self, x: Tensor) -> Tensor:
