@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from srlab.examples.anchored import Anchored
-from srlab.examples.dictionary import save_dictionary
 from srlab.examples.ridge import regressions
+from srlab.models.base.weights import save_tensors
 
 
 def random(*size: int, seed: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def method(tmp_path: Path) -> Anchored:
         "anchors": anchors / anchors.norm(dim=1, keepdim=True),
         "regressions": random(5, 36, 3, seed=4),
     }
-    save_dictionary(tmp_path / "dictionary.safetensors", tensors, {"scale": "2"})
+    save_tensors(tmp_path / "dictionary.safetensors", tensors, {"scale": "2"})
     return Anchored("ANR", 2, str(tmp_path / "dictionary.safetensors"))
 
 

@@ -21,12 +21,12 @@ from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol, border
 from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
-from srlab.examples.dictionary import save_dictionary
 from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
+from srlab.models.base.weights import save_tensors
 from srlab.patches.pairs import PairStore
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ class Result(NamedTuple):
 def learn(name: str, folder: Path, store: PairStore) -> Result:
     told: list[tuple[dict[str, float], int]] = []
     result = instantiate(config(name, folder).learner)(store, lambda row, step: told.append((row, step)))
-    save_dictionary(folder / "dictionary.safetensors", result.tensors, {"scale": "2"})
+    save_tensors(folder / "dictionary.safetensors", result.tensors, {"scale": "2"})
     return Result(result, told, folder)
 
 
@@ -206,7 +206,7 @@ def test_anr_scores_what_the_literature_prints(tmp_path: Path) -> None:
     }
     dictionary = SparseDictionary(atoms=1024, sparsity=3, iterations=4, signals=20_000, seed=1)
     result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(stores["T91"], lambda row, step: None)
-    save_dictionary(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})
+    save_tensors(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})
     method = Anchored("ANR", 4, str(tmp_path / "dictionary.safetensors"))
     store = stores["Set5"]
     scores = [score(method.upscale(pixels(store, image), 4), store, image) for image in store.test]
