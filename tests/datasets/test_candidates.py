@@ -54,15 +54,6 @@ def test_of_near_hashes_the_one_with_the_better_score_is_chosen() -> None:
     assert candidates.verdicts.tolist() == [CHOSEN, DUPLICATE, CHOSEN]
 
 
-def test_what_is_shown_of_a_column_leaves_out_what_has_no_value() -> None:
-    candidates = table([1, 2, 3, 9], verdicts=[CHOSEN, CHOSEN, DROPPED, DROPPED])
-    candidates.measures["side"][3] = 0  # unreadable
-    assert candidates.percentiles("sharpness", [0, 50, 100]) == [1, 2, 3]
-    edges = np.array([0.0, 1.5, 2.5])
-    assert [counts.tolist() for counts in candidates.histogram("sharpness", edges)] == [[1, 1], [0, 1]]  # 3 in the last
-    assert table([1.0], verdicts=DROPPED).percentiles("score", [50]) == []
-
-
 @pytest.mark.parametrize(("highest", "expected"), [(False, [1, 6, 3, 4, 0, 2]), (True, [0, 3, 4, 1, 6, 2])])
 def test_the_candidates_of_one_verdict_are_sorted_with_nan_last(highest: bool, expected: list[int]) -> None:
     values = np.float32([3, 1, np.nan, 2, 2, 9, 1])

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from srlab.datasets.selection import Selected, Selection, best_of, keep_all, select, write_selection
+from srlab.datasets.selection import Selected, Selection, best_of, keep_all, write_selection
 from srlab.datasets.selection_criteria import DUPLICATE, VERDICTS, Criteria, Weights
-from srlab.datasets.sources import Folder
+from srlab.datasets.sources import Folder, Source
 from srlab.errors import SrlabError
 from srlab.files import read_json
 
@@ -39,8 +39,17 @@ def chosen(selection: Selection) -> list[str]:
     return [selection.candidates[place][0] for place in selection.chosen]
 
 
+class Pool(Source):
+    """The source of these files."""
+
+    wanted = None
+
+    def __init__(self, files: Files) -> None:
+        self.files = lambda: files
+
+
 def choose(files: Files, num: int, criteria: Criteria = OPEN, seed: int = 0, n_jobs: int = 1) -> Selection:
-    return select(files, num, criteria, WEIGHTS, seed, n_jobs)
+    return best_of(Pool(files), num, criteria, WEIGHTS, seed, n_jobs)
 
 
 def test_the_number_of_processes_does_not_matter(pool: Files) -> None:
@@ -108,7 +117,7 @@ def test_two_chosen_of_one_name_are_refused(pool: Files) -> None:
 def test_the_written_choice_is_what_the_next_stage_reads(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), None), tmp_path / "out"
     selection = best_of(source, 5, OPEN, WEIGHTS, 0, 1)
-    write_selection(selection, str(source), out)
+    write_selection(selection, source, out)
     selected = Selected(source, str(out / "selection.json"))
     assert selected.files() == [selection.candidates[place] for place in selection.chosen]
     assert selected.wanted == 5
@@ -116,14 +125,14 @@ def test_the_written_choice_is_what_the_next_stage_reads(pool: Files, tmp_path: 
 
 def test_a_whole_set_passes_through_unchanged(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), 7), tmp_path / "out"
-    write_selection(keep_all(source), str(source), out)
+    write_selection(keep_all(source), source, out)
     selected = Selected(source, str(out / "selection.json"))
     assert (selected.files(), selected.wanted, str(selected)) == (source.files(), 7, str(source))
 
 
 def test_a_chosen_picture_that_has_gone_is_named(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), None), tmp_path / "out"
-    write_selection(best_of(source, 12, OPEN, WEIGHTS, 0, 1), str(source), out)
+    write_selection(best_of(source, 12, OPEN, WEIGHTS, 0, 1), source, out)
     (tmp_path / "p05.png").unlink()
     with pytest.raises(SrlabError, match="chose p05, which"):
         Selected(source, str(out / "selection.json")).files()
@@ -131,7 +140,7 @@ def test_a_chosen_picture_that_has_gone_is_named(pool: Files, tmp_path: Path) ->
 
 def test_equal_selections_are_equal_bytes_without_a_path_of_this_machine(pool: Files, tmp_path: Path) -> None:
     for out in ("a", "b"):
-        write_selection(choose(pool, 4), "Pool", tmp_path / out)
+        write_selection(choose(pool, 4), Folder(str(tmp_path), None), tmp_path / out)
     for file in ("selection.json", "candidates.csv.gz"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     record = read_json(tmp_path / "a" / "selection.json")
@@ -141,7 +150,7 @@ def test_equal_selections_are_equal_bytes_without_a_path_of_this_machine(pool: F
 
 def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_path: Path) -> None:
     selection = choose(pool, 4)
-    write_selection(selection, "Pool", tmp_path / "out")
+    write_selection(selection, Pool(pool), tmp_path / "out")
     with gzip.open(tmp_path / "out" / "candidates.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [name for name, _ in pool]
@@ -156,5 +165,5 @@ def test_the_sample_of_imagenet_has_no_duplicates() -> None:
     root = os.environ.get("SRLAB_DATASETS")
     if not root:
         pytest.skip("SRLAB_DATASETS is not set")
-    files = Folder(str(Path(root, "imagenet_sample")), 60).files()
-    assert select(files, 60, OPEN, WEIGHTS, 0).counts()[VERDICTS[DUPLICATE]] == 0
+    sample = Folder(str(Path(root, "imagenet_sample")), 60)
+    assert best_of(sample, 60, OPEN, WEIGHTS, 0).counts()[VERDICTS[DUPLICATE]] == 0

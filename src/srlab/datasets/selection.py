@@ -56,13 +56,6 @@ class Selection:
         return {name: found.get(place, 0) for place, name in enumerate(VERDICTS)}
 
 
-@dataclass(frozen=True)
-class WholeSet:
-    """A set of which nothing was asked: all its pictures are used."""
-
-    wanted: int | None
-
-
 class Selected(Source):
     """Those pictures of `source` that the stage fetch wrote into `path` (selection.json), best first."""
 
@@ -90,27 +83,14 @@ class Selected(Source):
         return [(name, paths[name]) for name in self.chosen]
 
 
-def keep_all(source: Source) -> WholeSet:
-    """The selection of a set that is used as it is: no picture is looked at."""
-    return WholeSet(source.wanted)
+def keep_all(source: Source) -> None:
+    """No selection: the set is used as it is, and no picture is looked at."""
 
 
 def best_of(
     source: Source, num_images: int, criteria: Criteria, weights: Weights, seed: int, n_jobs: int = -1
 ) -> Selection:
-    """`select` on all that a source has."""
-    return select(source.files(), num_images, criteria, weights, seed, n_jobs)
-
-
-def select(
-    files: Sequence[tuple[str, Path]],
-    num_images: int,
-    criteria: Criteria,
-    weights: Weights,
-    seed: int,
-    n_jobs: int = -1,
-) -> Selection:
-    """The `num_images` best of (unique name, file); a line says how many were passed over, by criterion.
+    """The `num_images` best of all that a source has; a line says how many were passed over, by criterion.
 
     The same pool and seed give the same choice, whatever the order of the pool and the number of `n_jobs` (joblib's
     count: -1 = all cores). Pictures that cannot be read are counted, the first few named. SrlabError if there is no
@@ -118,6 +98,7 @@ def select(
     """
     if num_images < 1:
         raise SrlabError(f"num_images is {num_images}: a selection needs a number of at least 1 in params.yaml")
+    files = source.files()
     if not files:
         raise SrlabError("the selection has no candidates: correct the source of the data set in conf/dataset/")
     parts = shares(weights)
@@ -141,16 +122,17 @@ def select(
     return Selection(candidates, chosen, num_images, unreadable, fails, criteria)
 
 
-def write_selection(selection: Selection | WholeSet, source: str, folder: Path) -> None:
+def write_selection(selection: Selection | None, source: Source, folder: Path) -> None:
     """Write `folder`/selection.json (what was chosen, and how) and candidates.csv.gz (every candidate's measures).
 
     selection.json: {"source", "wanted", "chosen": [name, best first], "got", "candidates", "seed", "criteria",
     "dropped": {verdict: number}, "unreadable": the first few}; only the first three, "chosen" null, where all are
-    used. Equal selections are equal bytes.
+    used (no selection). Equal selections are equal bytes.
     """
-    content: dict[str, Any] = {"source": source, "wanted": selection.wanted, "chosen": None}
-    if isinstance(selection, Selection):
+    content: dict[str, Any] = {"source": str(source), "wanted": source.wanted, "chosen": None}
+    if selection:
         content |= {
+            "wanted": selection.wanted,
             "got": len(selection.chosen),
             "candidates": len(selection.candidates),
             "seed": selection.candidates.seed,
@@ -160,7 +142,7 @@ def write_selection(selection: Selection | WholeSet, source: str, folder: Path) 
             "chosen": [selection.candidates[place][0] for place in selection.chosen],
         }
     write_json(folder / "selection.json", content)
-    if isinstance(selection, Selection):
+    if selection:
         with replacing(folder / "candidates.csv.gz") as temporary:
             _write_candidates(selection.candidates, temporary)
 
