@@ -7,7 +7,7 @@ import torch
 from skimage.data import camera
 from torch import Tensor
 
-from srlab.classical.map_huber import HuberProblem, cliques, cliques_adjoint
+from srlab.classical.map_huber import HuberProblem, cliques
 from srlab.classical.observation import Frame, observation
 from srlab.degradation.imaging import DrawnImaging
 from srlab.images.resample import imresize
@@ -34,12 +34,6 @@ def shots(side: int, num: int) -> list[Frame]:
 
 def solved(problem: HuberProblem, frames: list[Frame], iterations: int) -> list[Tensor]:
     return list(problem.solve(imresize(frames[0].lr, scale=2), iterations))
-
-
-def test_the_adjoint_of_the_cliques() -> None:
-    x, bent = rand(2, 1, 8, 11), rand(4, 2, 1, 6, 9, seed=1)
-    left, right = (cliques(x) * bent).sum().item(), (x * cliques_adjoint(bent)).sum().item()
-    assert left == pytest.approx(right, abs=1e-11)  # float64 sums of 430 values
 
 
 def test_cliques_are_second_differences() -> None:

@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 import torch
-import yaml
+from degradations import imaging
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from skimage.data import astronaut
@@ -67,11 +67,7 @@ def test_every_scale_beats_bicubic(name: str, scale: int, channels: int) -> None
 
 @every_method
 def test_a_blur_and_noise_that_it_is_told_of_is_undone(name: str) -> None:
-    def always(value: float) -> dict[str, float]:
-        return {"min": value, "max": value}
-
-    off = always(0)
-    blurred = Imaging(4, 0, "bicubic", off, off, always(1.6), off, off, None, off, always(1.0), off)
+    blurred = imaging(4, sigma=(1.6, 1.6), noise=(1.0, 1.0))
     hr, lr = blurred.draw("astronaut")(HR)
     told, untold = (MAKERS[name](degradation).upscale(pixels(lr), 4) for degradation in (blurred, Bicubic(4)))
     plain = imresize(pixels(lr), scale=4).clamp(0, 1)
@@ -185,19 +181,3 @@ def test_set5_is_enlarged_better_than_by_bicubic(
     method = tuned(name)
     pairs = [Bicubic(4)(image) for image in set5]
     assert fmean(score(method.upscale(pixels(lr), 4), hr) for hr, lr in pairs) > least
-
-
-@pytest.mark.data
-@every_method
-def test_four_frames_of_set5_beat_bicubic_of_one_by_more_than_1_db(
-    name: str, tuned: Callable[..., Reconstruction], set5: list[np.ndarray]
-) -> None:
-    numbers = yaml.safe_load(PARAMS.read_text())["frames"]
-    burst = Burst(4, 42, **numbers)
-    gains = []
-    for index, image in enumerate(set5):
-        hr, _ = Bicubic(4)(image)
-        frames = burst(str(index), hr)
-        plain = score(imresize(frames[0].lr, scale=4).clamp(0, 1), hr)
-        gains.append(score(tuned(name).fuse(frames), hr) - plain)
-    assert fmean(gains) > 1

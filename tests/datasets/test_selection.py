@@ -77,7 +77,7 @@ def test_another_coding_and_another_size_are_duplicates_and_the_better_one_stays
     family = [(name, tmp_path / name) for name in ("cat_half.png", "cat_q30.jpg", "cat.png")]
     selection = choose([*family, *pool], 15)
     names = [name for name, _ in selection.candidates.files]
-    assert selection.counts()["near-duplicate"] == 2
+    assert selection.candidates.counts()["near-duplicate"] == 2
     assert set(chosen(selection)) == {names[selection.candidates.scores[:3].argmax()], *names[3:]}
 
 
@@ -87,8 +87,9 @@ def test_unreadable_candidates_are_counted_and_the_first_ten_named(
     (tmp_path / "broken.png").write_bytes(b"no image")
     missing = [(f"m{index}", tmp_path / f"m{index}.png") for index in range(24)]
     selection = choose([("broken", tmp_path / "broken.png"), *pool, *missing], 3)
-    assert (selection.counts()["unreadable"], selection.fails["unreadable"]) == (25, 25)
-    assert sum(selection.counts().values()) == len(pool) + 25
+    counts = selection.candidates.counts()
+    assert (counts["unreadable"], selection.fails["unreadable"]) == (25, 25)
+    assert sum(counts.values()) == len(pool) + 25
     named = ["broken.png", *(f"m{index}.png" for index in range(9))]
     assert "note: of 37 candidates were passed over: unreadable 25\n" in capsys.readouterr().out
     assert [line.split()[0] for line in selection.unreadable] == [str(tmp_path / name) for name in named]
@@ -166,4 +167,4 @@ def test_the_sample_of_imagenet_has_no_duplicates() -> None:
     if not root:
         pytest.skip("SRLAB_DATASETS is not set")
     sample = Folder(str(Path(root, "imagenet_sample")), 60)
-    assert best_of(sample, 60, OPEN, WEIGHTS, 0).counts()[VERDICTS[DUPLICATE]] == 0
+    assert best_of(sample, 60, OPEN, WEIGHTS, 0).candidates.counts()[VERDICTS[DUPLICATE]] == 0

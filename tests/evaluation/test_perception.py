@@ -10,6 +10,7 @@ import pytest
 import torch
 from eras import CLASSIC, MODERN
 from skimage import data
+from standard_sets import Store
 
 from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
@@ -122,16 +123,10 @@ def test_high_frequency_energy_is_the_sum_over_the_full_spectrum() -> None:
     assert high_frequency(sr, hr, 4).item() == pytest.approx(energies[0] / energies[1], rel=1e-9)  # float64 sums
 
 
-class Store:
-    """What `left_out` needs of a PairStore."""
-
-    scale = 4
-
-    def __init__(self, side: int, degradation: str = described(4)) -> None:
-        self.test, self.side, self.degradation = ["a"], side, degradation
-
-    def hr(self, name: str) -> np.ndarray:
-        return np.zeros((self.side, 400, 3), np.uint8)
+def blank(side: int, degradation: str = described(4)) -> Store:
+    store = Store({"a": np.zeros((side, 400, 3), np.uint8)})
+    store.degradation = degradation
+    return store
 
 
 def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
@@ -141,7 +136,7 @@ def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
     monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
     (tmp_path / "parameters.npz").touch()
     monkeypatch.setenv("SRLAB_NIQE", str(tmp_path / "parameters.npz"))
-    stores = {"photos": Store(200), "small": Store(196), "noisy": Store(200, "Full(scale=4)")}
+    stores = {"photos": blank(200), "small": blank(196), "noisy": blank(200, "Full(scale=4)")}
     found = left_out(stores, 4)  # pyright: ignore[reportArgumentType]
     wanted = (
         "there is no stlpips_alex_fp16.npz (docs/metrics.md), as SRLAB_STLPIPS or as "
@@ -158,7 +153,7 @@ def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
 def test_a_variable_that_names_no_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRLAB_NIQE", "/nowhere/niqe.npz")
     with pytest.raises(SrlabError, match=r"^SRLAB_NIQE names /nowhere/niqe.npz, which is no file: correct it"):
-        left_out({"photos": Store(200)}, 4)  # pyright: ignore[reportArgumentType]
+        left_out({"photos": blank(200)}, 4)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("content", ["empty", "shape", "name"])

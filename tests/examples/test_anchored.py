@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from srlab.examples.anchored import Anchored
-from srlab.examples.ridge import regressions
+from srlab.examples.training import regressions
 from srlab.models.base.weights import save_tensors
 
 
@@ -45,8 +45,3 @@ def test_each_patch_is_mapped_by_its_nearest_anchor(method: Anchored) -> None:
         nearest = max(range(5), key=lambda number: abs(float(method.anchors[number] @ feature)))
         expected.append(method.regressions[nearest] @ feature)
     torch.testing.assert_close(method.estimate(features), torch.stack(expected))
-
-
-def test_the_negative_of_a_patch_has_the_negative_detail(method: Anchored) -> None:
-    features = random(60, 3, seed=5)
-    assert torch.equal(method.estimate(-features), -method.estimate(features))

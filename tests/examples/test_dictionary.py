@@ -24,12 +24,6 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_tensors_come_back(path: Path) -> None:
-    loaded = load_dictionary(path, 4, NAMES)
-    assert loaded.keys() == NAMES
-    assert all(torch.equal(loaded[name], tensor) for name, tensor in TENSORS.items())
-
-
 def untouched(path: Path) -> None:
     pass
 

@@ -12,10 +12,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from skimage import data
+from stores import packed
 
-from srlab.datasets.sources import Folder, fetch_images
-from srlab.degradation.imaging import Bicubic
-from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol, border
@@ -23,8 +21,7 @@ from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
 from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
-from srlab.files import read_json
-from srlab.images.files import write_png
+from srlab.images.files import read_image
 from srlab.images.resample import imresize, to_uint8
 from srlab.models.base.weights import save_tensors
 from srlab.patches.pairs import PairStore
@@ -43,29 +40,16 @@ SETTINGS: dict[str, dict[str, float]] = {
 every_method = pytest.mark.parametrize("name", EXAMPLES)
 
 
-def packed(folder: Path, image: np.ndarray, role: str) -> PairStore:
-    write_png(folder / "in/photo.png", image)
-    return packed_folder(folder / "in", folder, role, 2)
-
-
-def packed_folder(images: Path, folder: Path, role: str, scale: int) -> PairStore:
-    fetch_images(Folder(str(images), None), folder / "images", 16)
-    names = sorted(read_json(folder / "images/manifest.json")["images"])
-    index = {"train": [], "val": [], "test": [], role: [[name, 0] if role == "train" else name for name in names]}
-    pack(folder / "images", index, Bicubic(scale), folder / "pairs", 16)
-    return PairStore(folder / "pairs")
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     """The left half of a photo of a coffee cup, x2."""
-    return packed(tmp_path_factory.mktemp("train"), data.coffee()[:200, :300], "train")
+    return packed(tmp_path_factory.mktemp("train"), {"photo": data.coffee()[:200, :300]}, "train", num_val=0)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     """Another photo."""
-    return packed(tmp_path_factory.mktemp("test"), data.astronaut()[:160, 120:300], "test")
+    return packed(tmp_path_factory.mktemp("test"), {"photo": data.astronaut()[:160, 120:300]}, "test")
 
 
 def config(name: str, folder: Path) -> DictConfig:
@@ -200,10 +184,10 @@ def test_anr_scores_what_the_literature_prints(tmp_path: Path) -> None:
     root = os.environ.get("SRLAB_DATASETS")
     if not root:
         pytest.skip("set SRLAB_DATASETS to the folder that holds T91 and Set5")
-    stores = {
-        name: packed_folder(Path(root, name), tmp_path / name, role, 4)
-        for name, role in (("T91", "train"), ("Set5", "test"))
-    }
+    stores = {}
+    for name, role in (("T91", "train"), ("Set5", "test")):
+        images = {path.stem: read_image(path) for path in sorted(Path(root, name).glob("*.png"))}
+        stores[name] = packed(tmp_path / name, images, role, 4, num_val=0)
     dictionary = SparseDictionary(atoms=1024, sparsity=3, iterations=4, signals=20_000, seed=1)
     result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(stores["T91"], lambda row, step: None)
     save_tensors(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})

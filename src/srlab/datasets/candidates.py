@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srlab.datasets.selection_criteria import BEYOND, CHOSEN, DUPLICATE, exposure
+from srlab.datasets.selection_criteria import BEYOND, CHOSEN, DUPLICATE, VERDICTS, exposure
 
 
 class Candidates:
@@ -70,10 +70,9 @@ class Candidates:
             self.verdicts[place] = CHOSEN
         return chosen
 
-    def counts(self) -> dict[int, int]:
-        """Candidates by verdict, where there are any."""
-        verdicts, counts = np.unique(self.verdicts, return_counts=True)
-        return dict(zip(verdicts.tolist(), counts.tolist(), strict=True))
+    def counts(self) -> dict[str, int]:
+        """How many there are of each of VERDICTS; they add up to the pool."""
+        return dict(zip(VERDICTS, np.bincount(self.verdicts, minlength=len(VERDICTS)).tolist(), strict=True))
 
     def ordered(self, column: str, verdict: int, which: slice, *, highest: bool) -> list[int]:
         """Places `which` of the candidates of a verdict, those with the lowest or highest value first, NaN last."""

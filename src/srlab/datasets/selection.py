@@ -50,11 +50,6 @@ class Selection:
     fails: dict[str, int]
     criteria: Criteria
 
-    def counts(self) -> dict[str, int]:
-        """Candidates by verdict; they add up to the pool."""
-        found = self.candidates.counts()
-        return {name: found.get(place, 0) for place, name in enumerate(VERDICTS)}
-
 
 class Selected(Source):
     """Those pictures of `source` that the stage fetch wrote into `path` (selection.json), best first."""
@@ -107,8 +102,7 @@ def best_of(
     candidates = Candidates(files, measures, judge(measures, criteria), seed)
     candidates.rank(parts)
     chosen = candidates.choose(num_images, criteria.duplicate_bits)
-    counts = sorted(candidates.counts().items())
-    dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in counts if place not in (CHOSEN, BEYOND))
+    dropped = ", ".join(f"{name} {num}" for name, num in list(candidates.counts().items())[BEYOND + 1 :] if num)
     if not chosen:
         raise SrlabError(
             f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen "
@@ -137,7 +131,7 @@ def write_selection(selection: Selection | None, source: Source, folder: Path) -
             "candidates": len(selection.candidates),
             "seed": selection.candidates.seed,
             "criteria": asdict(selection.criteria),
-            "dropped": {name: number for name, number in selection.counts().items() if name != VERDICTS[CHOSEN]},
+            "dropped": {name: num for name, num in selection.candidates.counts().items() if name != VERDICTS[CHOSEN]},
             "unreadable": selection.unreadable,
             "chosen": [selection.candidates[place][0] for place in selection.chosen],
         }

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from srlab.errors import SrlabError
 from srlab.examples.ksvd import KSVD
-from srlab.examples.ridge import regressions
 from srlab.examples.samples import Samples, principal_axes
 from srlab.patches.pairs import PairStore
 from srlab.progress import track
@@ -131,6 +130,18 @@ class AdjustedRegression:
             parts.append(regressions(features[near], details[near], self.ridge))
         learned.facts["train/num_samples"] = len(features)
         return _anchored(learned, anchors, torch.cat(parts))
+
+
+def regressions(features: Tensor, details: Tensor, ridge: float) -> Tensor:
+    """(A, p, d) matrices that map features to details best, for (A, n, d) features and (A, n, p) details.
+
+    Ridge regression H L^T (L L^T + ridge)^-1 with examples as columns; equal to the H (L^T L + ridge)^-1 L^T of Timofte
+    et al. 2013, with a system of d instead of n unknowns. Solved in float64.
+    """
+    products = (features.mT @ details).double()
+    gram = (features.mT @ features).double()
+    gram.diagonal(dim1=1, dim2=2).add_(ridge)
+    return torch.cholesky_solve(products, torch.linalg.cholesky(gram)).mT.to(features.dtype)
 
 
 def _anchored(learned: Learned, anchors: Tensor, matrices: Tensor) -> Learned:

@@ -51,7 +51,7 @@ def write_data_sheet(selection: Selection | None, name: str, folder: Path) -> No
 
 def selection_page(selection: Selection, name: str) -> str:
     """Markdown: how many were wanted and got, a table of what each criterion dropped, links to the pictures."""
-    counts, num, fails = selection.counts(), len(selection.candidates), selection.fails
+    counts, num, fails = selection.candidates.counts(), len(selection.candidates), selection.fails
     got, wanted = len(selection.chosen), selection.wanted
     short = "" if got == wanted else f" **{wanted} were wanted; no more meet the criteria.**"
     rule = "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|"
@@ -147,7 +147,7 @@ def _best_and_worst(selection: Selection, num: int = 2 * PER_ROW) -> list[tuple[
 def _dropped(selection: Selection) -> list[tuple[str, list[Picture]]]:
     """For each criterion eight of the dropped: the four nearest to its threshold, then the four farthest."""
     rows, half = [], PER_ROW // 2
-    for verdict, (key, num) in enumerate(selection.counts().items()):
+    for verdict, (key, num) in enumerate(selection.candidates.counts().items()):
         if verdict > BEYOND and num:
             shown = [slice(0, num)] if num <= PER_ROW else [slice(0, half), slice(num - half, num)]
             column = key if key in TITLES else "place"
