@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from shots import shots
 from skimage.data import camera
 from torch import Tensor
 
@@ -14,10 +15,6 @@ from srlab.images.resample import imresize
 ENOUGH = 2000  # iterations after which next to nothing changes any more
 
 
-def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
 def solved(problem: TVProblem, x: Tensor, iterations: int) -> list[tuple[Tensor, Tensor]]:
     return list(problem.solve(x, iterations))
 
@@ -26,15 +23,9 @@ def photo() -> Tensor:
     return torch.from_numpy(camera()[100:130, 200:230] / 255.0)[None, None]
 
 
-def shots(num: int, noise: float = 1 / 255) -> list[Frame]:
-    shifts = [(0.0, 0.0), (1.5, 0.0), (0.0, 1.5)][:num]
-    draws = [DrawnImaging(3, "bicubic", {"shift_right": r, "shift_down": d, "sigma": 0.8}) for r, d in shifts]
-    operators = [observation(draw) for draw in draws]
-    clean = [operator.forward(photo()) for operator in operators]
-    noisy = [y + noise * (rand(*y.shape, seed=k) - 0.5) * 12**0.5 for k, y in enumerate(clean)]
-    return [
-        Frame(y, operator, noise**2 * (k + 1)) for k, (y, operator) in enumerate(zip(noisy, operators, strict=True))
-    ]
+def frames(num: int) -> list[Frame]:
+    """Noise of one grey level, and less trust in later frames."""
+    return shots(photo(), 3, 3**0.5 / 255, [(k + 1) / 255**2 for k in range(num)])
 
 
 def gap(problem: TVProblem, x: Tensor, p: Tensor) -> Tensor:
@@ -44,8 +35,8 @@ def gap(problem: TVProblem, x: Tensor, p: Tensor) -> Tensor:
     """
     residuals = problem.data.residuals(x)
     slope = problem.data.gradient(residuals) - divergence(p)
-    frames = zip(problem.data.frames, residuals, strict=True)
-    dual = -sum(trust * (r.square() / 2 + r * lr).sum() for (trust, _, lr), r in frames)
+    pairs = zip(problem.data.frames, residuals, strict=True)
+    dual = -sum(trust * (r.square() / 2 + r * lr).sum() for (trust, _, lr), r in pairs)
     return problem.objective(x) - dual - slope.clamp(max=0).sum()
 
 
@@ -64,8 +55,8 @@ def test_two_flat_halves_come_closer_by_a_known_step() -> None:
 
 @pytest.mark.parametrize("num", [1, 3])
 def test_the_gap_bounds_how_far_the_optimum_is(num: int) -> None:
-    problem = TVProblem(shots(num), 8.0, floor=0.0)
-    iterates = solved(problem, imresize(shots(1)[0].lr, scale=3), ENOUGH)
+    problem = TVProblem(frames(num), 8.0, floor=0.0)
+    iterates = solved(problem, imresize(frames(1)[0].lr, scale=3), ENOUGH)
     best = problem.objective(iterates[-1][0])
     for x, p in iterates[:: ENOUGH // 20]:
         # `best` itself is not exactly the minimum
@@ -76,8 +67,8 @@ def test_the_gap_bounds_how_far_the_optimum_is(num: int) -> None:
 
 
 def test_the_objective_falls_and_is_near_its_minimum_soon() -> None:
-    problem = TVProblem(shots(3), 8.0, floor=0.0)
-    start = imresize(shots(1)[0].lr, scale=3)
+    problem = TVProblem(frames(3), 8.0, floor=0.0)
+    start = imresize(frames(1)[0].lr, scale=3)
     iterates = solved(problem, start, ENOUGH)
     values = [problem.objective(iterates[k][0]).item() for k in (0, 4, 9, 24, 49, 99, 199)]
     assert values == sorted(values, reverse=True)
@@ -102,9 +93,9 @@ def test_a_noisier_frame_counts_for_less() -> None:
 
 
 def test_the_floor_adds_to_the_variance() -> None:
-    frames = shots(1)
-    higher = [Frame(frame.lr, frame.operator, frame.variance + (2 / 255) ** 2) for frame in frames]
+    plain = frames(1)
+    higher = [Frame(frame.lr, frame.operator, frame.variance + (2 / 255) ** 2) for frame in plain]
     x = photo()
-    one, other = TVProblem(frames, 8.0, floor=2.0), TVProblem(higher, 8.0, floor=0.0)
+    one, other = TVProblem(plain, 8.0, floor=2.0), TVProblem(higher, 8.0, floor=0.0)
     assert one.objective(x).item() == pytest.approx(other.objective(x).item(), rel=1e-12)  # float64
-    assert not np.isclose(one.objective(x).item(), TVProblem(frames, 8.0, floor=0.0).objective(x).item())
+    assert not np.isclose(one.objective(x).item(), TVProblem(plain, 8.0, floor=0.0).objective(x).item())

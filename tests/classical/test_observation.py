@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from shots import rand
 
 from srlab.classical.observation import MARGIN, Observation, Separable, observation
 from srlab.degradation.imaging import DrawnImaging
@@ -26,10 +26,6 @@ every_term = pytest.mark.parametrize("term", TERMS)
 def drawn(term: str, scale: int, method: str = "bicubic") -> DrawnImaging:
     kernel = torch.tensor([[0.0, 0.1, 0.0], [0.3, 0.4, 0.1], [0.0, 0.1, 0.0]], dtype=torch.float64)
     return DrawnImaging(scale, method, TERMS[term], kernel if term == "kernel" else None)
-
-
-def rand(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
 TERMS_AND_SCALES = [*((term, 2 + number % 3) for number, term in enumerate(TERMS)), ("D", 8), ("all", 8)]

@@ -3,13 +3,13 @@
 import csv
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from standard_sets import mirror
 
 from srlab.datasets.selection import Selected, Selection, best_of, keep_all, write_selection
 from srlab.datasets.selection_criteria import DUPLICATE, VERDICTS, Criteria, Weights
@@ -163,8 +163,5 @@ def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_
 
 @pytest.mark.data
 def test_the_sample_of_imagenet_has_no_duplicates() -> None:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("SRLAB_DATASETS is not set")
-    sample = Folder(str(Path(root, "imagenet_sample")), 60)
+    sample = Folder(str(mirror("imagenet_sample")), 60)
     assert best_of(sample, 60, OPEN, WEIGHTS, 0).candidates.counts()[VERDICTS[DUPLICATE]] == 0

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 from eras import CLASSIC, MODERN
 from skimage import data
-from standard_sets import Store
+from standard_sets import Store, mirror
 
 from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
@@ -30,9 +29,7 @@ RGB2GRAY = np.linalg.inv([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.1
 
 def public(path: str) -> np.ndarray:
     """A picture of the public data; a missing folder skips the test."""
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("set SRLAB_DATASETS to the folder that holds metrics/ and Set14")
-    return read_image(Path(os.environ["SRLAB_DATASETS"], path))
+    return read_image(mirror(path))
 
 
 def planes(image: np.ndarray) -> torch.Tensor:

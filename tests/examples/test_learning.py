@@ -1,6 +1,5 @@
 """Every example-based method of conf/model: it learns, writes, reads and enlarges better than bicubic interpolation."""
 
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -9,20 +8,19 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from eras import classic_psnr, pixels
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from skimage import data
+from standard_sets import standard_images
 from stores import packed
 
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics.psnr import psnr
-from srlab.evaluation.protocol import Protocol, border
 from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
 from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
-from srlab.images.files import read_image
-from srlab.images.resample import imresize, to_uint8
+from srlab.images.resample import imresize
 from srlab.models.base.weights import save_tensors
 from srlab.patches.pairs import PairStore
 
@@ -61,16 +59,6 @@ def config(name: str, folder: Path) -> DictConfig:
     return whole.model
 
 
-def score(enlarged: torch.Tensor, store: PairStore, name: str) -> float:
-    luma = Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes
-    sr = luma(to_uint8(enlarged[0].permute(1, 2, 0)).numpy(), "luma")
-    return psnr(sr, luma(store.hr(name), "luma"), border(store.scale)).item()
-
-
-def pixels(store: PairStore, name: str) -> torch.Tensor:
-    return torch.tensor(store.lr(name)).permute(2, 0, 1)[None].float() / 255
-
-
 class Result(NamedTuple):
     """What a method learned, what it told of each step, and where it was saved."""
 
@@ -96,11 +84,11 @@ def results(store: PairStore, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def test_a_method_beats_bicubic_on_a_photo_it_has_not_seen(
     name: str, results: Callable[[str], Result], other: PairStore
 ) -> None:
-    lr = pixels(other, "photo")
-    bicubic = score(imresize(lr, scale=2).clamp(0, 1), other, "photo")
+    lr, hr = pixels(other.lr("photo")), other.hr("photo")
+    bicubic = classic_psnr(imresize(lr, scale=2).clamp(0, 1), hr, 2)
     method = instantiate(config(name, results(name).folder).method)
     # 0.3 dB: about a tenth of what the papers report for 1024 atoms of 91 images at x2, on Set5
-    assert score(method.upscale(lr, 2), other, "photo") > bicubic + 0.3
+    assert classic_psnr(method.upscale(lr, 2), hr, 2) > bicubic + 0.3
 
 
 @pytest.mark.parametrize("name", ["ne_lle", "aplus"])
@@ -181,19 +169,15 @@ def test_hr_atoms_belong_to_the_codes_in_the_final_lr_atoms(results: Callable[[s
 @pytest.mark.data
 def test_anr_scores_what_the_literature_prints(tmp_path: Path) -> None:
     """Learned from the 91 images of Yang et al., but with 4 of 20 rounds of K-SVD on a quarter of the patches."""
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds T91 and Set5")
-    stores = {}
-    for name, role in (("T91", "train"), ("Set5", "test")):
-        images = {path.stem: read_image(path) for path in sorted(Path(root, name).glob("*.png"))}
-        stores[name] = packed(tmp_path / name, images, role, 4, num_val=0)
+    train, store = (
+        packed(tmp_path / role, standard_images(name), role, 4, num_val=0)
+        for name, role in (("T91", "train"), ("Set5", "test"))
+    )
     dictionary = SparseDictionary(atoms=1024, sparsity=3, iterations=4, signals=20_000, seed=1)
-    result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(stores["T91"], lambda row, step: None)
+    result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(train, lambda row, step: None)
     save_tensors(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})
     method = Anchored("ANR", 4, str(tmp_path / "dictionary.safetensors"))
-    store = stores["Set5"]
-    scores = [score(method.upscale(pixels(store, image), 4), store, image) for image in store.test]
+    scores = [classic_psnr(method.upscale(pixels(store.lr(image)), 4), store.hr(image), 4) for image in store.test]
     # Timofte et al. 2013 print 29.69 dB; 0.1 for the shorter training and LR of 8-bit colours.
     assert sum(scores) / 5 == pytest.approx(29.69, abs=0.1)
 

@@ -39,15 +39,13 @@ NAMED = 10  # unreadable candidates that are named; all are counted
 
 @dataclass(frozen=True)
 class Selection:
-    """Result of `select`: `chosen` are places among the `candidates`, best first; `fails` says how many candidates fail
-    each criterion, dropped by an earlier one or not.
-    """
+    """Result of `best_of`."""
 
     candidates: Candidates
-    chosen: list[int]
+    chosen: list[int]  # places among the candidates, best first
     wanted: int
-    unreadable: list[str]
-    fails: dict[str, int]
+    unreadable: list[str]  # what is wrong with the first of those
+    fails: dict[str, int]  # how many fail each criterion, dropped by an earlier one or not
     criteria: Criteria
 
 
