@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     images, sheet = output_folder() / cfg.images, output_folder() / cfg.sheet
     source = instantiate(cfg.dataset.source)
     selection = instantiate(cfg.selection)(source)
-    write_selection(selection, str(source), sheet)
+    write_selection(selection, source, sheet)
     write_data_sheet(selection, cfg.name, sheet)
     chosen = Selected(source, str(sheet / "selection.json"))
     fetch_images(chosen, images, cfg.minimum_side, instantiate(cfg.leaks))

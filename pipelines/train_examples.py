@@ -15,9 +15,9 @@ def main(cfg: DictConfig) -> None:
     use_kernels(cfg.kernels)  # before torch is imported
     from hydra.utils import instantiate
 
-    from srlab.examples.dictionary import save_dictionary
     from srlab.examples.training import training_store
     from srlab.files import write_json
+    from srlab.models.base.weights import save_tensors
     from srlab.stage import flat
 
     use_threads(cfg.num_threads)
@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> None:
         tracker.dataset(cfg.folder, store.digest)
         learned = instantiate(cfg.model.learner)(store, tracker.metrics)
         facts = {"method": name, "scale": str(cfg.scale), "data": store.digest}
-        save_dictionary(output / "dictionary.safetensors", learned.tensors, facts)
+        save_tensors(output / "dictionary.safetensors", learned.tensors, facts)
         write_json(output / "run.json", {"run_id": tracker.known_id()})
         tracker.scores(learned.facts)
         tracker.artifact(output / "dictionary.safetensors", "checkpoint")

@@ -4,42 +4,24 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
+from shots import rand, shots
 from skimage.data import camera
 from torch import Tensor
 
-from srlab.classical.map_huber import HuberProblem, cliques, cliques_adjoint
-from srlab.classical.observation import Frame, observation
-from srlab.degradation.imaging import DrawnImaging
+from srlab.classical.map_huber import HuberProblem, cliques
+from srlab.classical.observation import Frame
 from srlab.images.resample import imresize
 
 WEIGHT, THRESHOLD = 300.0, 0.02
 
 
-def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def shots(side: int, num: int) -> list[Frame]:
+def frames_of(side: int, num: int) -> list[Frame]:
     image = torch.from_numpy(camera()[100 : 100 + side, 200 : 200 + side] / 255.0)[None, None]
-    shifts = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)][:num]
-    draws = [DrawnImaging(2, "bicubic", {"shift_right": r, "shift_down": d, "sigma": 0.8}) for r, d in shifts]
-    operators = [observation(draw) for draw in draws]
-    return [
-        Frame(
-            operator.forward(image) + (rand(1, 1, side // 2, side // 2, seed=k) - 0.5) / 100, operator, 1e-5 * (k + 1)
-        )
-        for k, operator in enumerate(operators)
-    ]
+    return shots(image, 2, 1 / 200, [1e-5 * (k + 1) for k in range(num)])
 
 
 def solved(problem: HuberProblem, frames: list[Frame], iterations: int) -> list[Tensor]:
     return list(problem.solve(imresize(frames[0].lr, scale=2), iterations))
-
-
-def test_the_adjoint_of_the_cliques() -> None:
-    x, bent = rand(2, 1, 8, 11), rand(4, 2, 1, 6, 9, seed=1)
-    left, right = (cliques(x) * bent).sum().item(), (x * cliques_adjoint(bent)).sum().item()
-    assert left == pytest.approx(right, abs=1e-11)  # float64 sums of 430 values
 
 
 def test_cliques_are_second_differences() -> None:
@@ -53,7 +35,7 @@ def test_cliques_are_second_differences() -> None:
 
 def test_a_gaussian_prior_is_a_linear_system() -> None:
     side = 10
-    frames = shots(side, 3)
+    frames = frames_of(side, 3)
     units = torch.eye(side * side, dtype=torch.float64).reshape(-1, 1, side, side)
     bends = cliques(units).transpose(0, 1).flatten(1).T
     system, right = 2 * WEIGHT * bends.T @ bends, torch.zeros(side * side, dtype=torch.float64)
@@ -68,7 +50,7 @@ def test_a_gaussian_prior_is_a_linear_system() -> None:
 
 def test_the_penalty_is_the_published_one() -> None:
     """u^2 up to the threshold T, then T^2 + 2 T (|u| - T)."""
-    frames = shots(8, 1)
+    frames = frames_of(8, 1)
     problem, plain = (HuberProblem(frames, weight, 0.1, floor=0.0) for weight in (1.0, 0.0))
     for height, rho in ((0.05, 0.05**2), (0.1, 0.01), (0.3, 0.01 + 0.2 * 0.2)):
         x = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
@@ -83,7 +65,7 @@ def _rho(u: float) -> float:
 
 
 def test_the_gradient_is_autograds() -> None:
-    frames = shots(12, 3)
+    frames = frames_of(12, 3)
     problem = HuberProblem(frames, WEIGHT, THRESHOLD, floor=1.0)
     x = rand(1, 1, 12, 12).requires_grad_()
     (expected,) = torch.autograd.grad(problem.objective(x).sum(), x)
@@ -91,7 +73,7 @@ def test_the_gradient_is_autograds() -> None:
 
 
 def test_the_minimum_is_scipys() -> None:
-    frames = shots(16, 3)
+    frames = frames_of(16, 3)
     problem = HuberProblem(frames, WEIGHT, THRESHOLD, floor=0.0)
 
     def value_and_slope(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -107,7 +89,7 @@ def test_the_minimum_is_scipys() -> None:
 
 
 def test_the_objective_falls_and_so_does_its_gradient() -> None:
-    frames = shots(32, 3)
+    frames = frames_of(32, 3)
     problem = HuberProblem(frames, WEIGHT, THRESHOLD, floor=0.0)
     iterates = solved(problem, frames, 1000)
     values = [problem.objective(x).item() for x in iterates[9:200:10]]

@@ -8,18 +8,15 @@ import scipy.fft
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shots import rand, shots
 from torch import Tensor
 
-from srlab.classical.observation import Frame, observation
+from srlab.classical.observation import Frame
 from srlab.classical.pocs import POCS, bandlimited
-from srlab.degradation.imaging import Bicubic, DrawnImaging
+from srlab.degradation.imaging import Bicubic
 from srlab.errors import SrlabError
 
 SIGMA = 2 / 255
-
-
-def rand(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("cutoff", [0.3, 0.5, 1.0, 2.0])
@@ -40,15 +37,7 @@ def scene() -> Tensor:
 
 def frames(x: Tensor, noise: float, num: int) -> list[Frame]:
     """Noise of at most `noise` standard deviations, so that x is in the data sets of that bound."""
-    shifts = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)][:num]
-    draws = [DrawnImaging(2, "bicubic", {"shift_right": r, "shift_down": d, "sigma": 0.8}) for r, d in shifts]
-    found = []
-    for seed, draw in enumerate(draws):
-        operator = observation(draw)
-        clean = operator.forward(x)
-        error = noise * SIGMA * (2 * rand(*clean.shape, seed=seed) - 1)
-        found.append(Frame(clean + error, operator, SIGMA**2))
-    return found
+    return shots(x, 2, noise * SIGMA, [SIGMA**2] * num)
 
 
 def pocs(iterations: int, bound: float = 1.0, relaxation: float = 1.0, cutoff: float = 0.6) -> POCS:
@@ -74,9 +63,9 @@ def test_no_step_leads_away_from_an_image_in_all_sets(num: int, noise: float, re
 @pytest.mark.parametrize("num", [1, 4])
 def test_rounds_end_in_all_sets(num: int) -> None:
     truth = scene()
-    shots = frames(truth, 0.5, num)
-    found = pocs(300, relaxation=1.9).reconstruct(shots)
-    for frame in shots:
+    given = frames(truth, 0.5, num)
+    found = pocs(300, relaxation=1.9).reconstruct(given)
+    for frame in given:
         excess = (frame.operator.forward(found) - frame.lr).abs().max() / SIGMA
         assert excess < 1.02  # bound is 1; the approach is geometric, and 300 rounds leave less than 1 %
     # clamping comes last and does nothing here, so that the band is still limited

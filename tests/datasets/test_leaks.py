@@ -1,12 +1,12 @@
 """No training learns from what a test set shows: a published one, or one of the same run."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from standard_sets import mirror
 from zoo import DIGESTS, cropped, noise, write_zoo
 
 from srlab.datasets.leaks import LeakCheck, compare_sets, write_comparison
@@ -72,10 +72,7 @@ def test_leaks_are_allowed_in_words_only(words: object) -> None:
 
 @pytest.mark.data
 def test_the_leaking_photo_is_found_by_its_pixels_in_any_folder() -> None:
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("SRLAB_DATASETS is not set: it names the folder that holds BSDS500_train/")
-    mirror = Path(os.environ["SRLAB_DATASETS"])
-    photo = look("holiday", mirror / "BSDS500_train" / "302003.jpg")
+    photo = look("holiday", mirror("BSDS500_train/302003.jpg"))
     with pytest.raises(SrlabError, match="holiday is Set5's woman"):
         LeakCheck("train", str(DIGESTS), None).check([photo], "photos")
 

@@ -1,27 +1,20 @@
 """The digests of conf/dataset/digests are those of the public sets."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from standard_sets import mirror
 from zoo import DIGESTS
 
 from srlab.datasets.folders import pictures
 from srlab.datasets.verification import PixelCheck
 
 
-@pytest.fixture
-def mirror() -> Path:
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("SRLAB_DATASETS is not set: it names the folder that holds Set5/, Set14/ and BSD100/")
-    return Path(os.environ["SRLAB_DATASETS"])
-
-
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "count"), [("Set5", 5), ("Set14", 14), ("BSD100", 100)])
-def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str, count: int) -> None:
-    stated = json.loads((mirror / "digests.json").read_text())[folder]
+def test_the_digests_are_those_that_the_mirror_states(folder: str, count: int) -> None:
+    stated = json.loads(mirror("digests.json").read_text())[folder]
     ours = json.loads((DIGESTS / f"{folder.lower()}.json").read_text())["images"]
     assert len(ours) == count
     for file, entry in stated.items():
@@ -32,13 +25,13 @@ def test_the_digests_are_those_that_the_mirror_states(mirror: Path, folder: str,
 
 
 @pytest.mark.data
-def test_the_digests_of_urban100_are_those_that_the_mirror_states(mirror: Path) -> None:
-    stated = json.loads((mirror / "urban100_digests.json").read_text())["images"]
+def test_the_digests_of_urban100_are_those_that_the_mirror_states() -> None:
+    stated = json.loads(mirror("urban100_digests.json").read_text())["images"]
     assert json.loads((DIGESTS / "urban100.json").read_text())["images"] == stated
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("folder", ["Set5", "Set14", "BSD100"])
-def test_the_sets_of_the_mirror_pass_the_check(mirror: Path, folder: str) -> None:
+def test_the_sets_of_the_mirror_pass_the_check(folder: str) -> None:
     check = PixelCheck(str(DIGESTS / f"{folder.lower()}.json"))
-    assert len(check.check(pictures(mirror / folder), complete=True)) == check.total
+    assert len(check.check(pictures(mirror(folder)), complete=True)) == len(check.images)

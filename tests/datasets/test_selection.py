@@ -3,17 +3,17 @@
 import csv
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from standard_sets import mirror
 
-from srlab.datasets.selection import Selected, Selection, best_of, keep_all, select, write_selection
+from srlab.datasets.selection import Selected, Selection, best_of, keep_all, write_selection
 from srlab.datasets.selection_criteria import DUPLICATE, VERDICTS, Criteria, Weights
-from srlab.datasets.sources import Folder
+from srlab.datasets.sources import Folder, Source
 from srlab.errors import SrlabError
 from srlab.files import read_json
 
@@ -39,8 +39,17 @@ def chosen(selection: Selection) -> list[str]:
     return [selection.candidates[place][0] for place in selection.chosen]
 
 
+class Pool(Source):
+    """The source of these files."""
+
+    wanted = None
+
+    def __init__(self, files: Files) -> None:
+        self.files = lambda: files
+
+
 def choose(files: Files, num: int, criteria: Criteria = OPEN, seed: int = 0, n_jobs: int = 1) -> Selection:
-    return select(files, num, criteria, WEIGHTS, seed, n_jobs)
+    return best_of(Pool(files), num, criteria, WEIGHTS, seed, n_jobs)
 
 
 def test_the_number_of_processes_does_not_matter(pool: Files) -> None:
@@ -68,7 +77,7 @@ def test_another_coding_and_another_size_are_duplicates_and_the_better_one_stays
     family = [(name, tmp_path / name) for name in ("cat_half.png", "cat_q30.jpg", "cat.png")]
     selection = choose([*family, *pool], 15)
     names = [name for name, _ in selection.candidates.files]
-    assert selection.counts()["near-duplicate"] == 2
+    assert selection.candidates.counts()["near-duplicate"] == 2
     assert set(chosen(selection)) == {names[selection.candidates.scores[:3].argmax()], *names[3:]}
 
 
@@ -78,8 +87,9 @@ def test_unreadable_candidates_are_counted_and_the_first_ten_named(
     (tmp_path / "broken.png").write_bytes(b"no image")
     missing = [(f"m{index}", tmp_path / f"m{index}.png") for index in range(24)]
     selection = choose([("broken", tmp_path / "broken.png"), *pool, *missing], 3)
-    assert (selection.counts()["unreadable"], selection.fails["unreadable"]) == (25, 25)
-    assert sum(selection.counts().values()) == len(pool) + 25
+    counts = selection.candidates.counts()
+    assert (counts["unreadable"], selection.fails["unreadable"]) == (25, 25)
+    assert sum(counts.values()) == len(pool) + 25
     named = ["broken.png", *(f"m{index}.png" for index in range(9))]
     assert "note: of 37 candidates were passed over: unreadable 25\n" in capsys.readouterr().out
     assert [line.split()[0] for line in selection.unreadable] == [str(tmp_path / name) for name in named]
@@ -108,7 +118,7 @@ def test_two_chosen_of_one_name_are_refused(pool: Files) -> None:
 def test_the_written_choice_is_what_the_next_stage_reads(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), None), tmp_path / "out"
     selection = best_of(source, 5, OPEN, WEIGHTS, 0, 1)
-    write_selection(selection, str(source), out)
+    write_selection(selection, source, out)
     selected = Selected(source, str(out / "selection.json"))
     assert selected.files() == [selection.candidates[place] for place in selection.chosen]
     assert selected.wanted == 5
@@ -116,14 +126,14 @@ def test_the_written_choice_is_what_the_next_stage_reads(pool: Files, tmp_path: 
 
 def test_a_whole_set_passes_through_unchanged(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), 7), tmp_path / "out"
-    write_selection(keep_all(source), str(source), out)
+    write_selection(keep_all(source), source, out)
     selected = Selected(source, str(out / "selection.json"))
     assert (selected.files(), selected.wanted, str(selected)) == (source.files(), 7, str(source))
 
 
 def test_a_chosen_picture_that_has_gone_is_named(pool: Files, tmp_path: Path) -> None:
     source, out = Folder(str(tmp_path), None), tmp_path / "out"
-    write_selection(best_of(source, 12, OPEN, WEIGHTS, 0, 1), str(source), out)
+    write_selection(best_of(source, 12, OPEN, WEIGHTS, 0, 1), source, out)
     (tmp_path / "p05.png").unlink()
     with pytest.raises(SrlabError, match="chose p05, which"):
         Selected(source, str(out / "selection.json")).files()
@@ -131,7 +141,7 @@ def test_a_chosen_picture_that_has_gone_is_named(pool: Files, tmp_path: Path) ->
 
 def test_equal_selections_are_equal_bytes_without_a_path_of_this_machine(pool: Files, tmp_path: Path) -> None:
     for out in ("a", "b"):
-        write_selection(choose(pool, 4), "Pool", tmp_path / out)
+        write_selection(choose(pool, 4), Folder(str(tmp_path), None), tmp_path / out)
     for file in ("selection.json", "candidates.csv.gz"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     record = read_json(tmp_path / "a" / "selection.json")
@@ -141,7 +151,7 @@ def test_equal_selections_are_equal_bytes_without_a_path_of_this_machine(pool: F
 
 def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_path: Path) -> None:
     selection = choose(pool, 4)
-    write_selection(selection, "Pool", tmp_path / "out")
+    write_selection(selection, Pool(pool), tmp_path / "out")
     with gzip.open(tmp_path / "out" / "candidates.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [name for name, _ in pool]
@@ -153,8 +163,5 @@ def test_the_list_of_candidates_has_all_with_score_and_verdict(pool: Files, tmp_
 
 @pytest.mark.data
 def test_the_sample_of_imagenet_has_no_duplicates() -> None:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("SRLAB_DATASETS is not set")
-    files = Folder(str(Path(root, "imagenet_sample")), 60).files()
-    assert select(files, 60, OPEN, WEIGHTS, 0).counts()[VERDICTS[DUPLICATE]] == 0
+    sample = Folder(str(mirror("imagenet_sample")), 60)
+    assert best_of(sample, 60, OPEN, WEIGHTS, 0).candidates.counts()[VERDICTS[DUPLICATE]] == 0

@@ -7,36 +7,18 @@ import pytest
 import scipy.ndimage
 import torch
 import yaml
+from degradations import EVERYTHING, imaging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
 
-from srlab.degradation.imaging import Bicubic, DrawnImaging, Imaging, degrade
+from srlab.degradation.imaging import Bicubic, DrawnImaging, degrade, degrade_noiseless
 from srlab.errors import SrlabError
 from srlab.images.resample import METHODS, imresize, to_uint8
 
 CONF = Path(__file__).parents[2] / "conf/degradation"
 HR = np.random.default_rng(0).integers(0, 256, (50, 67, 3), dtype=np.uint8)
-OFF = {"min": 0, "max": 0}
-STRENGTHS = ("shift", "rotation", "sigma", "anisotropy", "length", "peak", "noise", "quality")
-
-
-def imaging(scale: int = 2, seed: int = 0, method: str = "bicubic", kernel: str | None = None, **on) -> Imaging:
-    ranges = {key: {"min": low, "max": high} for key, (low, high) in on.items()}
-    return Imaging(scale, seed, method, kernel=kernel, **(dict.fromkeys(STRENGTHS, OFF) | ranges))
-
-
-EVERYTHING = {
-    "shift": (0.1, 1.0),
-    "rotation": (-2, 2),
-    "sigma": (0.3, 2.0),
-    "anisotropy": (0.1, 0.6),
-    "length": (1, 4),
-    "peak": (50, 500),
-    "noise": (1, 10),
-    "quality": (40, 95),
-}
 
 
 @pytest.mark.parametrize(("scale", "channels", "sides"), [(1, 3, (50, 67)), (3, 3, (48, 66)), (4, 1, (48, 64))])
@@ -48,15 +30,6 @@ def test_hr_is_cut_at_the_bottom_right_and_lr_has_its_sides_divided_by_scale(
     assert (lr.shape, lr.dtype) == ((sides[0] // scale, sides[1] // scale, channels), np.uint8)
     if scale == 1:
         np.testing.assert_array_equal(lr, HR)
-
-
-def test_a_bright_column_spreads_by_keys_weights() -> None:
-    hr = np.zeros((16, 16, 1), np.uint8)
-    hr[:, 8] = 255
-    # x2: LR column j is centred on HR 2j + 0.5, so column 8 lies 3.5 .. -3.5 px from LR columns 2 .. 5.
-    # Keys' kernel (a = -0.5) at 1.75, 0.75, 0.25, 1.25, halved: -0.01171875, 0.11328125, 0.43359375, -0.03515625
-    expected = np.floor(255 * np.array([0, 0, -0.01171875, 0.11328125, 0.43359375, -0.03515625, 0, 0]).clip(0) + 0.5)
-    np.testing.assert_array_equal(Bicubic(2)(hr)[1][4, :, 0], expected)
 
 
 def test_an_image_smaller_than_scale_is_refused() -> None:
@@ -191,3 +164,61 @@ def test_every_configuration_builds_a_degradation(path: Path) -> None:
     assert set(terms[path.stem]) <= parameters.keys()
     assert ("length" in parameters, "rotation" in parameters) == (path.stem == "full",) * 2
     assert degradation.draw("any")(HR)[1].shape == (25, 33, 3)
+
+
+# --- What a method may assume, and the linear part that it inverts
+
+
+LINEAR = {
+    "shift_right": 0.7,
+    "shift_down": -0.4,
+    "rotation": 1.5,
+    "sigma": 1.1,
+    "anisotropy": 0.3,
+    "sigma_angle": 20.0,
+    "length": 2.5,
+    "length_angle": 40.0,
+}
+
+
+def test_the_nominal_draw_is_the_middle_of_blur_and_noise_and_nothing_with_a_direction() -> None:
+    ranges = {"shift": (0, 1), "rotation": (-1, 2), "sigma": (0.2, 2.0), "anisotropy": (0, 0.5), "length": (0, 3)}
+    noise = {"peak": (100, 300), "noise": (0, 5), "quality": (50, 90)}
+    found = imaging(**ranges, **noise).nominal()
+    assert found.parameters == {"sigma": pytest.approx(1.1), "peak": 200, "noise": 2.5}
+    assert (found.scale, found.method, found.kernel) == (2, "bicubic", None)
+    assert imaging().nominal() == Bicubic(2).nominal() == DrawnImaging(2, "bicubic", {})
+
+
+def test_the_kernel_file_is_known_for_every_image(tmp_path) -> None:
+    np.save(tmp_path / "kernel.npy", np.ones((3, 5)))
+    model = imaging(kernel=str(tmp_path / "kernel.npy"))
+    found = model.nominal()
+    assert found.parameters == model.draw("any").parameters
+    assert found.kernel is not None
+    assert found.kernel.shape == (3, 5)
+
+
+@pytest.mark.parametrize("terms", [{}, {"noise": 3.0}, {"peak": 400.0}, {"peak": 900.0, "noise": 1.0}])
+def test_the_variance_is_that_of_what_is_drawn(terms: dict[str, float]) -> None:
+    ramp = np.linspace(0.45, 0.55, 400 * 400).reshape(400, 400, 1)  # mid-grey, but between the levels evenly
+    draw = DrawnImaging(1, "bicubic", {**terms, "noise_seed": 7})
+    x = torch.from_numpy(ramp).permute(2, 0, 1)[None]
+    error = (degrade(x, [draw]) * 255).round() / 255 - x
+    # 160,000 samples: the relative standard error of a variance is sqrt(2 / 160,000) = 0.35 %
+    assert error.var().item() == pytest.approx(draw.variance, rel=0.02)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_what_is_observed_without_noise_is_expected(scale: int) -> None:
+    x = torch.rand(2, 3, 8 * scale, 9 * scale, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    draws = [DrawnImaging(scale, "bicubic", LINEAR), DrawnImaging(scale, "bicubic", {"sigma": 0.5})]
+    assert torch.equal(degrade(x, draws), degrade_noiseless(x, draws, scene_dtype=torch.float32))
+
+
+def test_what_is_expected_is_linear() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.rand(2, 1, 1, 24, 30, dtype=torch.float64, generator=generator)
+    draws = [DrawnImaging(2, "bicubic", LINEAR)]
+    both, one, other = (degrade_noiseless(image, draws, torch.float64) for image in (3 * x - 2 * y, x, y))
+    torch.testing.assert_close(both, 3 * one - 2 * other, rtol=0, atol=1e-12)  # float64 rounding of values below 5

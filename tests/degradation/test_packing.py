@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from degradations import EVERYTHING, imaging
 from stores import images_folder, originals
 
 from srlab.datasets.augmentation import build_index
@@ -91,11 +92,8 @@ def test_an_image_that_is_not_the_manifests_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "in"]
 
 
-def full(scale: int = 2) -> Imaging:
-    ranges = {"shift": (0, 1), "rotation": (-1, 1), "sigma": (0.2, 2), "anisotropy": (0, 0.5), "length": (0, 3)}
-    ranges |= {"peak": (100, 900), "noise": (0, 10), "quality": (50, 90)}
-    strengths = {key: {"min": low, "max": high} for key, (low, high) in ranges.items()}
-    return Imaging(scale, seed=3, method="bicubic", kernel=None, **strengths)
+def full() -> Imaging:
+    return imaging(2, seed=3, **EVERYTHING)
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])

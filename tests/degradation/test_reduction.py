@@ -1,16 +1,14 @@
 """MATLAB's uint8 reduction: against fractions, the float resampler, and files that MATLAB made."""
 
 import hashlib
-import os
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from standard_sets import standard_images
 
 from srlab.degradation import reduction
 from srlab.degradation.reduction import REDUCTIONS, reduce_bicubic
@@ -83,11 +81,7 @@ def test_it_is_matlabs_in_fractions(scale: int, method: str) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", MATLAB_LR)
 def test_lr_of_set5_is_matlabs_pixel_for_pixel(name: str) -> None:
-    folder = os.environ.get("SRLAB_DATASETS")
-    if not folder:
-        pytest.skip("SRLAB_DATASETS is unset: no Set5 to reduce")
-    (file,) = Path(folder, "Set5").glob(f"{name}*")
-    hr = np.asarray(Image.open(file).convert("RGB"))
+    hr = standard_images("Set5")[name]
     height, width = (side // 4 * 4 for side in hr.shape[:2])
     lr = reduce_bicubic(np.ascontiguousarray(hr[:height, :width]), 4)
     assert hashlib.sha256(b"%dx%dx3:" % lr.shape[:2] + lr.tobytes()).hexdigest() == MATLAB_LR[name]

@@ -11,28 +11,12 @@ from PIL import Image
 from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
+from standard_sets import Store
 
-from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.benchmark import evaluate
 
 CPU = torch.device("cpu")
-
-
-class Store:
-    """What `evaluate` needs of a PairStore, in memory: HR images cropped to the scale, LR made as MATLAB does."""
-
-    def __init__(self, images: dict[str, np.ndarray], scale: int) -> None:
-        self.scale, self.degradation = scale, described(scale)
-        self.test = list(images)
-        self._hr = {name: image[: len(image) // scale * scale] for name, image in images.items()}
-        self._hr = {name: image[:, : image.shape[1] // scale * scale] for name, image in self._hr.items()}
-
-    def hr(self, name: str) -> np.ndarray:
-        return self._hr[name]
-
-    def lr(self, name: str) -> np.ndarray:
-        return reduce_bicubic(self._hr[name], self.scale)
 
 
 class Copying:

@@ -10,39 +10,25 @@ from eras import MODERN
 from PIL import Image
 from skimage.data import astronaut
 from skimage.metrics import peak_signal_noise_ratio
+from stores import packed
 
 from srlab.classical.burst import Burst
 from srlab.classical.ibp import IBP
 from srlab.classical.interpolation import Interpolation
-from srlab.datasets.augmentation import build_index
-from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation import packing
 from srlab.degradation.imaging import Bicubic
-from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
 from srlab.evaluation.frames import frame_scores, score_frames
-from srlab.files import read_json
-from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.pairs import PairStore
 
 BURST = Burst(4, 0, 4, 1.2, 1.0)
 IMAGES = {"face": astronaut()[:96, 160:288], "flag": astronaut()[300:396, 0:96, :1]}
 
 
-def packed(images: dict[str, np.ndarray], folder: Path) -> PairStore:
-    for name, image in images.items():
-        write_png(folder / "in" / f"{name}.png", image)
-    fetch_images(Folder(str(folder / "in"), None), folder / "images", 16)
-    index = build_index(read_json(folder / "images/manifest.json"), "test", 0, 1, seed=0)
-    pack(folder / "images", index, Bicubic(4), folder / "pairs", 16)
-    return PairStore(folder / "pairs")
-
-
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What bicubic and IBP score on a burst of both images; their pictures lie in scored["folder"]/<method>."""
-    store, folder = packed(IMAGES, tmp_path_factory.mktemp("store")), tmp_path_factory.mktemp("out")
+    store, folder = packed(tmp_path_factory.mktemp("store"), IMAGES, "test", 4), tmp_path_factory.mktemp("out")
     methods = {"bicubic": Interpolation("bicubic"), "ibp": IBP(Bicubic(4), "IBP", 20, "bicubic")}
     found: dict[str, Any] = {
         name: score_frames(name, method, {"heldout": store}, BURST, [MODERN], folder / name)
@@ -71,7 +57,8 @@ def test_without_a_burst_nothing_is_scored_or_written(tmp_path: Path) -> None:
 def test_an_image_that_comes_back_as_it_was_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its PSNR is infinite, which JSON cannot hold."""
     monkeypatch.setattr(packing, "unfit", lambda *_: None)
-    white, burst = packed({"white": np.full((48, 48, 3), 255, dtype=np.uint8)}, tmp_path), Burst(4, 0, 4, 1.2, 0.0)
+    white = packed(tmp_path, {"white": np.full((48, 48, 3), 255, np.uint8)}, "test", 4)
+    burst = Burst(4, 0, 4, 1.2, 0.0)
     with pytest.raises(SrlabError, match=r"^bicubic of 1 frames on flat/white: PSNR is inf: the output equals"):
         score_frames("bicubic", Interpolation("bicubic"), {"flat": white}, burst, [MODERN], tmp_path / "frames")
     assert not (tmp_path / "frames").exists()

@@ -30,17 +30,12 @@ def scikit_ssim(first: np.ndarray, second: np.ndarray) -> float:
     return float(full[5:-5, 5:-5].mean())
 
 
-def test_psnr_of_a_constant_offset_is_minus_20_log10_of_it() -> None:
-    hr = noise(0, 1, 1, 20, 30)
-    assert psnr(hr + 1 / 255, hr, 4).item() == pytest.approx(20 * math.log10(255), abs=EXACT)
-    assert psnr(hr, hr, 0).item() == math.inf
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_psnr_equals_scikit_images_on_an_image_of_several_strips(channels: int) -> None:
     sr, hr = noise(7, 1, channels, 300, 400), noise(8, 1, channels, 300, 400)
     expected = peak_signal_noise_ratio(hr.numpy(), sr.numpy(), data_range=1.0)  # over all channels
     assert psnr(sr, hr, 0).item() == pytest.approx(expected, abs=EXACT)
+    assert psnr(hr, hr, 0).item() == math.inf
 
 
 def test_psnr_is_taken_per_image_and_not_over_the_batch() -> None:
@@ -59,12 +54,6 @@ def test_ssim_equals_scikit_image_on_a_photo(border: int) -> None:
     assert ours == pytest.approx(scikit_ssim(sr[inside], hr[inside]), abs=EXACT)
 
 
-def test_ssim_of_two_constants_is_the_luminance_term() -> None:
-    sr, hr = torch.full((1, 1, 15, 15), 0.25).double(), torch.full((1, 1, 15, 15), 0.5).double()
-    # Wang et al. 2004, eq. 13, with both variances 0
-    assert ssim(sr, hr, 0).item() == pytest.approx((2 * 0.25 * 0.5 + 1e-4) / (0.25**2 + 0.5**2 + 1e-4), abs=EXACT)
-
-
 def test_ssim_of_identical_black_images_is_one() -> None:
     black = torch.zeros(1, 1, 11, 11)
     assert ssim(black, black, 0).item() == 1.0  # exact: numerator and denominator are the same product
@@ -81,19 +70,6 @@ def test_nothing_in_the_border_counts_and_the_first_pixel_inside_does(seed: int,
         assert metric(painted, hr, border).item() == metric(sr, hr, border).item()  # the same pixels: the same bits
     painted[..., border, border] += 2  # at least 1 from hr, and sr at most 1: both lie in [0, 1]
     assert psnr(painted, hr, border) < psnr(sr, hr, border)
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 10**6), st.integers(0, 3), st.booleans())
-def test_turning_flipping_and_swapping_the_images_changes_no_score(seed: int, turns: int, flip: bool) -> None:
-    sr, hr = noise(seed, 1, 1, 25, 21), noise(seed + 1, 1, 1, 25, 21)
-
-    def moved(image: torch.Tensor) -> torch.Tensor:
-        image = image.rot90(turns, (2, 3))
-        return image.flip(2) if flip else image
-
-    for metric in (psnr, ssim):
-        assert metric(moved(hr), moved(sr), 3).item() == pytest.approx(metric(sr, hr, 3).item(), abs=EXACT)
 
 
 def test_float32_images_are_scored_in_float64() -> None:

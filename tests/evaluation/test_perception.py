@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import torch
 from eras import CLASSIC, MODERN
 from skimage import data
+from standard_sets import Store, mirror
 
 from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
@@ -31,9 +31,7 @@ RGB2GRAY = np.linalg.inv([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.1
 
 def public(path: str) -> np.ndarray:
     """A picture of the public data; a missing folder skips the test."""
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("set SRLAB_DATASETS to the folder that holds metrics/ and Set14")
-    return read_image(Path(os.environ["SRLAB_DATASETS"], path))
+    return read_image(mirror(path))
 
 
 def planes(image: np.ndarray) -> torch.Tensor:
@@ -161,16 +159,10 @@ def test_high_frequency_energy_is_the_sum_over_the_full_spectrum() -> None:
     assert high_frequency(sr, hr, 4).item() == pytest.approx(energies[0] / energies[1], rel=1e-9)  # float64 sums
 
 
-class Store:
-    """What `left_out` needs of a PairStore."""
-
-    scale = 4
-
-    def __init__(self, side: int, degradation: str = described(4)) -> None:
-        self.test, self.side, self.degradation = ["a"], side, degradation
-
-    def hr(self, name: str) -> np.ndarray:
-        return np.zeros((self.side, 400, 3), np.uint8)
+def blank(side: int, degradation: str = described(4)) -> Store:
+    store = Store({"a": np.zeros((side, 400, 3), np.uint8)})
+    store.degradation = degradation
+    return store
 
 
 def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
@@ -181,7 +173,7 @@ def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
     monkeypatch.setenv("SRLAB_DATASETS", str(tmp_path))
     (tmp_path / "parameters.npz").touch()
     monkeypatch.setenv("SRLAB_NIQE", str(tmp_path / "parameters.npz"))
-    stores = {"photos": Store(200), "small": Store(196), "noisy": Store(200, "Full(scale=4)")}
+    stores = {"photos": blank(200), "small": blank(196), "noisy": blank(200, "Full(scale=4)")}
     found = left_out(stores, 4)  # pyright: ignore[reportArgumentType]
     wanted = {
         "lpips": "there is no alexnet.npz (docs/metrics.md), as SRLAB_ALEXNET or as metrics/lpips/alexnet.npz in "
@@ -200,7 +192,7 @@ def test_what_cannot_be_measured_is_left_out_for_a_whole_set_with_the_reason(
 def test_a_variable_that_names_no_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRLAB_NIQE", "/nowhere/niqe.npz")
     with pytest.raises(SrlabError, match=r"^SRLAB_NIQE names /nowhere/niqe.npz, which is no file: correct it"):
-        left_out({"photos": Store(200)}, 4)  # pyright: ignore[reportArgumentType]
+        left_out({"photos": blank(200)}, 4)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("content", ["empty", "shape", "name"])

@@ -1,11 +1,11 @@
 """The whole way of a row, proven with weights that we did not train: fetch, LR, packing, the canary, evaluation."""
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
 from eras import CLASSIC, MODERN
+from standard_sets import mirror
 
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
@@ -24,13 +24,10 @@ MODELS = Path(__file__).parents[1] / "support"  # rlfn.py
 @pytest.mark.data
 def test_rlfn_has_its_published_figures_on_set5(tmp_path: Path) -> None:
     """Kong et al. 2022, table 1: 32.24 / 0.8952. (Set14 and BSD100, by hand: docs/external.md.)"""
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5 and weights/published/rlfn_x4.pth")
-    weights = Path(root, "weights/published/rlfn_x4.pth")
+    weights = mirror("weights/published/rlfn_x4.pth")
     if not weights.exists():
         pytest.skip(f"{weights} is not there: get model_zoo/rlfn_x4.pth of bytedance/RLFN")
-    fetch_images(Folder(str(Path(root, "Set5")), None), tmp_path / "images", 16)
+    fetch_images(Folder(str(mirror("Set5")), None), tmp_path / "images", 16)
     index = build_index(read_json(tmp_path / "images/manifest.json"), "test", 0, 1, seed=0)
     pack(tmp_path / "images", index, Bicubic(4), tmp_path / "pairs", 16)
     stores = {"Set5": PairStore(tmp_path / "pairs")}

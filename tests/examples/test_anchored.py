@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from srlab.examples.anchored import Anchored
-from srlab.examples.dictionary import save_dictionary
-from srlab.examples.ridge import regressions
+from srlab.examples.training import regressions
+from srlab.models.base.weights import save_tensors
 
 
 def random(*size: int, seed: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def method(tmp_path: Path) -> Anchored:
         "anchors": anchors / anchors.norm(dim=1, keepdim=True),
         "regressions": random(5, 36, 3, seed=4),
     }
-    save_dictionary(tmp_path / "dictionary.safetensors", tensors, {"scale": "2"})
+    save_tensors(tmp_path / "dictionary.safetensors", tensors, {"scale": "2"})
     return Anchored("ANR", 2, str(tmp_path / "dictionary.safetensors"))
 
 
@@ -45,8 +45,3 @@ def test_each_patch_is_mapped_by_its_nearest_anchor(method: Anchored) -> None:
         nearest = max(range(5), key=lambda number: abs(float(method.anchors[number] @ feature)))
         expected.append(method.regressions[nearest] @ feature)
     torch.testing.assert_close(method.estimate(features), torch.stack(expected))
-
-
-def test_the_negative_of_a_patch_has_the_negative_detail(method: Anchored) -> None:
-    features = random(60, 3, seed=5)
-    assert torch.equal(method.estimate(-features), -method.estimate(features))

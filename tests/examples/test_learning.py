@@ -1,6 +1,5 @@
 """Every example-based method of conf/model: it learns, writes, reads and enlarges better than bicubic interpolation."""
 
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -9,24 +8,20 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from eras import classic_psnr, pixels
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from skimage import data
+from standard_sets import standard_images
+from stores import packed
 
-from srlab.datasets.sources import Folder, fetch_images
-from srlab.degradation.imaging import Bicubic
-from srlab.degradation.packing import pack
 from srlab.errors import SrlabError
-from srlab.evaluation.metrics.psnr import psnr
-from srlab.evaluation.protocol import Protocol, border
 from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
-from srlab.examples.dictionary import save_dictionary
 from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
-from srlab.files import read_json
-from srlab.images.files import write_png
-from srlab.images.resample import imresize, to_uint8
+from srlab.images.resample import imresize
+from srlab.models.base.weights import save_tensors
 from srlab.patches.pairs import PairStore
 
 ROOT = Path(__file__).parents[2]
@@ -43,29 +38,16 @@ SETTINGS: dict[str, dict[str, float]] = {
 every_method = pytest.mark.parametrize("name", EXAMPLES)
 
 
-def packed(folder: Path, image: np.ndarray, role: str) -> PairStore:
-    write_png(folder / "in/photo.png", image)
-    return packed_folder(folder / "in", folder, role, 2)
-
-
-def packed_folder(images: Path, folder: Path, role: str, scale: int) -> PairStore:
-    fetch_images(Folder(str(images), None), folder / "images", 16)
-    names = sorted(read_json(folder / "images/manifest.json")["images"])
-    index = {"train": [], "val": [], "test": [], role: [[name, 0] if role == "train" else name for name in names]}
-    pack(folder / "images", index, Bicubic(scale), folder / "pairs", 16)
-    return PairStore(folder / "pairs")
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     """The left half of a photo of a coffee cup, x2."""
-    return packed(tmp_path_factory.mktemp("train"), data.coffee()[:200, :300], "train")
+    return packed(tmp_path_factory.mktemp("train"), {"photo": data.coffee()[:200, :300]}, "train", num_val=0)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     """Another photo."""
-    return packed(tmp_path_factory.mktemp("test"), data.astronaut()[:160, 120:300], "test")
+    return packed(tmp_path_factory.mktemp("test"), {"photo": data.astronaut()[:160, 120:300]}, "test")
 
 
 def config(name: str, folder: Path) -> DictConfig:
@@ -75,16 +57,6 @@ def config(name: str, folder: Path) -> DictConfig:
     model = OmegaConf.merge(model, {"seed": 7, "label": name})  # of conf/base/line.yaml
     whole = OmegaConf.create({"scale": 2, "examples": {name: SETTINGS[name]}, "model": model})
     return whole.model
-
-
-def score(enlarged: torch.Tensor, store: PairStore, name: str) -> float:
-    luma = Protocol("classic", rounded_luma=True, grey_as_rgb=False).planes
-    sr = luma(to_uint8(enlarged[0].permute(1, 2, 0)).numpy(), "luma")
-    return psnr(sr, luma(store.hr(name), "luma"), border(store.scale)).item()
-
-
-def pixels(store: PairStore, name: str) -> torch.Tensor:
-    return torch.tensor(store.lr(name)).permute(2, 0, 1)[None].float() / 255
 
 
 class Result(NamedTuple):
@@ -98,7 +70,7 @@ class Result(NamedTuple):
 def learn(name: str, folder: Path, store: PairStore) -> Result:
     told: list[tuple[dict[str, float], int]] = []
     result = instantiate(config(name, folder).learner)(store, lambda row, step: told.append((row, step)))
-    save_dictionary(folder / "dictionary.safetensors", result.tensors, {"scale": "2"})
+    save_tensors(folder / "dictionary.safetensors", result.tensors, {"scale": "2"})
     return Result(result, told, folder)
 
 
@@ -112,11 +84,11 @@ def results(store: PairStore, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def test_a_method_beats_bicubic_on_a_photo_it_has_not_seen(
     name: str, results: Callable[[str], Result], other: PairStore
 ) -> None:
-    lr = pixels(other, "photo")
-    bicubic = score(imresize(lr, scale=2).clamp(0, 1), other, "photo")
+    lr, hr = pixels(other.lr("photo")), other.hr("photo")
+    bicubic = classic_psnr(imresize(lr, scale=2).clamp(0, 1), hr, 2)
     method = instantiate(config(name, results(name).folder).method)
     # 0.3 dB: about a tenth of what the papers report for 1024 atoms of 91 images at x2, on Set5
-    assert score(method.upscale(lr, 2), other, "photo") > bicubic + 0.3
+    assert classic_psnr(method.upscale(lr, 2), hr, 2) > bicubic + 0.3
 
 
 @pytest.mark.parametrize("name", ["ne_lle", "aplus"])
@@ -197,19 +169,15 @@ def test_hr_atoms_belong_to_the_codes_in_the_final_lr_atoms(results: Callable[[s
 @pytest.mark.data
 def test_anr_scores_what_the_literature_prints(tmp_path: Path) -> None:
     """Learned from the 91 images of Yang et al., but with 4 of 20 rounds of K-SVD on a quarter of the patches."""
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds T91 and Set5")
-    stores = {
-        name: packed_folder(Path(root, name), tmp_path / name, role, 4)
+    train, store = (
+        packed(tmp_path / role, standard_images(name), role, 4, num_val=0)
         for name, role in (("T91", "train"), ("Set5", "test"))
-    }
+    )
     dictionary = SparseDictionary(atoms=1024, sparsity=3, iterations=4, signals=20_000, seed=1)
-    result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(stores["T91"], lambda row, step: None)
-    save_dictionary(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})
+    result = NeighbourhoodRegression(dictionary, neighbours=40, ridge=0.01)(train, lambda row, step: None)
+    save_tensors(tmp_path / "dictionary.safetensors", result.tensors, {"scale": "4"})
     method = Anchored("ANR", 4, str(tmp_path / "dictionary.safetensors"))
-    store = stores["Set5"]
-    scores = [score(method.upscale(pixels(store, image), 4), store, image) for image in store.test]
+    scores = [classic_psnr(method.upscale(pixels(store.lr(image)), 4), store.hr(image), 4) for image in store.test]
     # Timofte et al. 2013 print 29.69 dB; 0.1 for the shorter training and LR of 8-bit colours.
     assert sum(scores) / 5 == pytest.approx(29.69, abs=0.1)
 

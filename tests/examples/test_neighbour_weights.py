@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import nnls
 from torch import Tensor
 
@@ -38,19 +36,6 @@ def test_more_neighbours_than_dimensions_leave_as_little_as_scipy_does() -> None
     for square, rows, feature in zip(left.tolist(), near, features, strict=True):
         weights, rest = nnls(rows.T.numpy(), feature.numpy())
         assert square <= rest**2 + TINY * (weights**2).sum() + 1e-12  # the minimum with the ridge is no larger
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 10.0]))
-def test_non_negative_weights_fulfil_the_conditions_of_optimality(seed: int, spread: float) -> None:
-    """Karush, Kuhn and Tucker: nothing below 0, no descent where a weight is 0, none at all where it is not."""
-    features, near = problems(8, 12, 20, spread, seed)
-    weights = non_negative(features, near)
-    gradient = (near @ ((weights[:, None] @ near)[:, 0] - features)[..., None])[..., 0]
-    assert (weights >= 0).all()
-    # 1e-6 of features of length 4: ridge and tolerance are 1e-9 each
-    assert (gradient > -1e-6).all()
-    assert (gradient[weights > 0].abs() < 1e-6).all()
 
 
 def test_a_flat_patch_takes_nothing_of_its_neighbours() -> None:

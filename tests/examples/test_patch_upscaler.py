@@ -11,13 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from srlab.evaluation.cost import MultiplyAdds
 from srlab.examples import upscaler
 from srlab.examples.anchored import Anchored
-from srlab.examples.dictionary import save_dictionary
 from srlab.examples.neighbours import LocallyLinear, NonNegative
 from srlab.examples.sparse import SparseCoding
 from srlab.examples.upscaler import PatchUpscaler
 from srlab.images.colour import rgb_to_ycbcr
 from srlab.images.resample import imresize
 from srlab.models.base.network import Upscaler
+from srlab.models.base.weights import save_tensors
 
 DIMENSIONS, ATOMS = 6, 20
 METHODS: dict[str, Callable[[int, str], PatchUpscaler]] = {
@@ -61,7 +61,7 @@ def saved(folder: Path, scale: int, names: tuple[str, ...]) -> str:
         "regressions": 0.1 * random(ATOMS, area, DIMENSIONS, seed=4),
     }
     path = folder / "dictionary.safetensors"
-    save_dictionary(path, {name: tensors[name] for name in ("projection", *names)}, {"scale": str(scale)})
+    save_tensors(path, {name: tensors[name] for name in ("projection", *names)}, {"scale": str(scale)})
     return str(path)
 
 

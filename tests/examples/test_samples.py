@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from degradations import imaging
 
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic, Imaging
@@ -14,8 +15,6 @@ from srlab.examples.samples import Samples, principal_axes
 from srlab.images.files import write_png
 from srlab.images.resample import imresize
 from srlab.patches.pairs import PairStore
-
-OFF = {"min": 0.0, "max": 0.0}
 
 
 def packed(folder: Path, degradation: Bicubic | Imaging, train: list[list], val: list[str]) -> PairStore:
@@ -34,12 +33,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
     """x2; images 0 and 2 for training, in all turns, and 1 for validation."""
     train = [[name, operation] for name in ("0", "2") for operation in range(8)]
     return packed(tmp_path_factory.mktemp("bicubic"), Bicubic(2), train, ["1"])
-
-
-def blurred(folder: Path) -> PairStore:
-    ranges = dict.fromkeys(("shift", "rotation", "anisotropy", "length", "peak", "noise", "quality"), OFF)
-    degradation = Imaging(2, seed=0, method="bicubic", sigma={"min": 1.0, "max": 2.0}, kernel=None, **ranges)
-    return packed(folder, degradation, [["0", 0]], [])
 
 
 def test_each_training_image_counts_once_and_validation_is_left_out(store: PairStore) -> None:
@@ -76,7 +69,7 @@ def test_the_number_of_pairs_is_known_beforehand(store: PairStore, levels: int) 
 
 
 def test_several_sizes_of_an_unknown_camera_are_refused(tmp_path: Path) -> None:
-    store = blurred(tmp_path)
+    store = packed(tmp_path, imaging(sigma=(1.0, 2.0)), [["0", 0]], [])
     with pytest.raises(SrlabError, match=r"degraded by Imaging\(.*set `levels` of the method to 1 in params.yaml"):
         Samples(store, 1, levels=2, shrink=0.98)
 

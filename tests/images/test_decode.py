@@ -1,11 +1,11 @@
 """Fast decoding gives what the manifest says, or Pillow does, or one line."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from standard_sets import mirror
 
 from srlab.errors import SrlabError
 from srlab.images import decode
@@ -84,9 +84,7 @@ def test_a_file_changed_since_is_refused(tmp_path: Path, file: str) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("folder", ["Set5", "Set14", "BSD100", "imagenet_sample"])
 def test_public_sets_are_decoded_alike(folder: str) -> None:
-    if not os.environ.get("SRLAB_DATASETS"):
-        pytest.skip("SRLAB_DATASETS is not set")
-    files = sorted(path for path in Path(os.environ["SRLAB_DATASETS"], folder).iterdir() if path.suffix != ".json")
+    files = sorted(path for path in mirror(folder).iterdir() if path.suffix != ".json")
     for path in [path for path in files if not foreign_profile(path)][:40]:
         pixels = decode._quick(path, listed(path))
         assert pixels is not None, path

@@ -1,13 +1,11 @@
 """protocols.csv: complete, in agreement with what is printed, and measured again on the data."""
 
-import os
-from pathlib import Path
 from statistics import fmean
 
 import pytest
+from standard_sets import standard_images
 
 from srlab.evaluation.variants import SSIMS, Variant, score
-from srlab.images.files import read_image
 from srlab.report.literature import published
 from srlab.report.protocols import readings
 
@@ -51,11 +49,8 @@ def test_modern_bicubic_reads_what_was_measured_beside_published_networks(name: 
 @pytest.mark.data
 @pytest.mark.parametrize("one", [one for one in readings() if one.set == "Set5"][::9], ids=lambda one: str(one.variant))
 def test_set5_measures_the_same_again(one) -> None:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5")
-    images = [read_image(path) for path in sorted(Path(root, "Set5").glob("*.png"))]
-    scores = [score(image, one.scale, one.variant, {kind: SSIMS[kind] for kind in one.ssim}) for image in images]
+    kinds = {kind: SSIMS[kind] for kind in one.ssim}
+    scores = [score(image, one.scale, one.variant, kinds) for image in standard_images("Set5").values()]
     assert fmean(found["psnr"] for found in scores) == pytest.approx(one.psnr, abs=1e-4)  # stored to 4 decimals
     for kind, value in one.ssim.items():
         assert fmean(found[kind] for found in scores) == pytest.approx(value, abs=1e-5)

@@ -1,4 +1,4 @@
-"""Test sets in memory, as `evaluate` and the canary read them."""
+"""The public data, and test sets in memory, as `evaluate` and the canary read them."""
 
 import os
 from pathlib import Path
@@ -26,8 +26,16 @@ class Store:
         return self.pairs[name][1]
 
 
+def mirror(*parts: str) -> Path:
+    """A place in the folder of the public data; without that folder the test is skipped."""
+    if not os.environ.get("SRLAB_DATASETS"):
+        pytest.skip("SRLAB_DATASETS is not set: it names the folder that holds the public data sets (docs/datasets.md)")
+    return Path(os.environ["SRLAB_DATASETS"], *parts)
+
+
+def standard_images(name: str) -> dict[str, np.ndarray]:
+    return {path.stem: read_image(path) for path in sorted(mirror(name).glob("*.png"))}
+
+
 def standard(name: str, scale: int) -> Store:
-    root = os.environ.get("SRLAB_DATASETS")
-    if not root:
-        pytest.skip("set SRLAB_DATASETS to the folder that holds Set5, Set14 and BSD100")
-    return Store({path.stem: read_image(path) for path in sorted(Path(root, name).glob("*.png"))}, scale)
+    return Store(standard_images(name), scale)

@@ -27,8 +27,10 @@ def images_folder(folder: Path, images: dict[str, np.ndarray]) -> Path:
     return folder / "images"
 
 
-def packed(folder: Path, images: dict[str, np.ndarray], role: str = "train", scale: int = 2) -> PairStore:
+def packed(
+    folder: Path, images: dict[str, np.ndarray], role: str = "train", scale: int = 2, num_val: int = 1
+) -> PairStore:
     source = images_folder(folder, images)
-    index = build_index(read_json(source / "manifest.json"), role, 1, 8, seed=0)
+    index = build_index(read_json(source / "manifest.json"), role, num_val, 8, seed=0)
     pack(source, index, Bicubic(scale), folder / "pairs", 16)
     return PairStore(folder / "pairs")

@@ -1,6 +1,7 @@
 """Several LR frames of one scene, a fraction of an LR pixel apart: what a camera held still takes in a row."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,18 +11,23 @@ from srlab.degradation.imaging import DrawnImaging, fraction
 from srlab.errors import SrlabError
 
 
+@dataclass(frozen=True)
 class Burst:
     """`num` LR frames of an HR image: moved, blurred, reduced bicubically, with noise, rounded to 8 bit.
 
     The frames lie on the coarsest square grid of sub-pixel shifts that has room for them, row by row; the first is not
-    moved. Arguments: `scale`; `seed` (with an image's name it decides the noise); `num`; `sigma` of the round Gaussian
-    blur in HR px, and `noise` in 8-bit levels, both 0 for none. SrlabError if there is no frame.
+    moved. SrlabError if there is no frame.
     """
 
-    def __init__(self, scale: int, seed: int, num: int, sigma: float, noise: float) -> None:
-        if num < 1:
-            raise SrlabError(f"frames.num is {num}: take at least one frame in params.yaml")
-        self.scale, self.seed, self.num, self.sigma, self.noise = scale, seed, num, sigma, noise
+    scale: int
+    seed: int  # with an image's name it decides the noise
+    num: int
+    sigma: float  # of the round Gaussian blur, HR px; 0: none
+    noise: float  # 8-bit levels; 0: none
+
+    def __post_init__(self) -> None:
+        if self.num < 1:
+            raise SrlabError(f"frames.num is {self.num}: take at least one frame in params.yaml")
 
     def draws(self, name: str) -> list[DrawnImaging]:
         """How each frame of image `name` comes about; only terms that are on have parameters."""
@@ -38,9 +44,8 @@ class Burst:
 
     def __call__(self, name: str, hr: np.ndarray) -> list[Frame]:
         """Frames (1, C, H/scale, W/scale) float32 of uint8 (H, W, C) with sides that are multiples of scale."""
-        return [_frame(draw, hr) for draw in self.draws(name)]
-
-
-def _frame(draw: DrawnImaging, hr: np.ndarray) -> Frame:
-    pixels = torch.from_numpy(draw(hr)[1]).permute(2, 0, 1)[None].float() / 255
-    return Frame(pixels, observation(draw), draw.variance)
+        frames = []
+        for draw in self.draws(name):
+            pixels = torch.from_numpy(draw(hr)[1]).permute(2, 0, 1)[None].float() / 255
+            frames.append(Frame(pixels, observation(draw), draw.variance))
+        return frames

@@ -40,11 +40,3 @@ class Likelihood:
         """(B, C, H, W) gradient at the x that has these residuals: the sum of A'(Ax - y) / sigma^2 * unit."""
         pulled = [trust * operator.adjoint(r) for (trust, operator, _), r in zip(self.frames, residuals, strict=True)]
         return torch.stack(pulled).sum(0)
-
-    def dual(self, residuals: Sequence[Tensor]) -> Tensor:
-        """(B,) value of minus the convex conjugate at the residuals: what the data term adds to a dual function."""
-        terms = [
-            trust * (r.square() / 2 + r * lr).sum((1, 2, 3))
-            for (trust, _, lr), r in zip(self.frames, residuals, strict=True)
-        ]
-        return -torch.stack(terms).sum(0)

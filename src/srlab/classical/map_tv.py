@@ -2,8 +2,7 @@
 
 argmin over 0 <= x <= 1 of sum over frames of |Ax - y|^2 / (2 sigma^2) + weight * TV(x), with Gaussian noise of variance
 sigma^2 and the isotropic TV(x) = sum over pixels of |grad x|. Solved by the primal-dual algorithm with an explicit step
-on the data term (Condat 2013; Vu 2013; Chambolle and Pock 2016, algorithm 1), whose dual variable also certifies how
-far from the optimum an iterate can be at most (`TVProblem.gap`).
+on the data term (Condat 2013; Vu 2013; Chambolle and Pock 2016, algorithm 1).
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,18 +31,8 @@ class TVProblem:
         """(B,) value for x (B, C, H, W) in [0, 1]."""
         return self.data.value(self.data.residuals(x)) + self.weight * length(gradient(x)).sum((1, 2, 3))
 
-    def gap(self, x: Tensor, p: Tensor) -> Tensor:
-        """(B,) bound of objective(x) - its minimum, for a dual p (2, B, C, H, W) of |p| <= weight in every pixel.
-
-        It is objective(x) less the dual function at p and r = Ax - y, which is nowhere above the minimum:
-        -|r|^2 / 2 - <r, y> + min over 0 <= z <= 1 of <A'r - div p, z>.
-        """
-        residuals = self.data.residuals(x)
-        slope = self.data.gradient(residuals) - divergence(p)
-        return self.objective(x) - self.data.dual(residuals) - slope.clamp(max=0).sum((1, 2, 3))
-
     def solve(self, x: Tensor, iterations: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The iterates (x, p) from a first guess x."""
+        """The iterates x from a first guess, each with its dual variable p (2, B, C, H, W)."""
         dual_step = DUAL_SHARE * self.data.lipschitz / GRADIENT_NORM
         step = 1 / (self.data.lipschitz / 2 + dual_step * GRADIENT_NORM)
         x, p = x.clamp(0.0, 1.0), gradient(torch.zeros_like(x))

@@ -70,9 +70,8 @@ class Reconstruction:
 
 def first_guess(frames: Sequence[Frame]) -> Tensor:
     """(B, C, H, W): the mean of the frames enlarged bicubically and laid over one another (Irani and Peleg 1991)."""
-    return torch.stack([frame.operator.align(imresize(frame.lr, scale=frame.operator.scale)) for frame in frames]).mean(
-        0
-    )
+    laid = [frame.operator.align(imresize(frame.lr, scale=frame.operator.scale)) for frame in frames]
+    return torch.stack(laid).mean(0)
 
 
 def last(iterates: Iterator[Iterate]) -> Iterate:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srlab.datasets.selection_criteria import BEYOND, CHOSEN, DUPLICATE, exposure, hash_distance
+from srlab.datasets.selection_criteria import BEYOND, CHOSEN, DUPLICATE, VERDICTS, exposure
 
 
 class Candidates:
@@ -62,7 +62,7 @@ class Candidates:
                 break
             own = self.measures["hash"][place]
             # Compared with the chosen only, all at once: 3000 take 2 us a candidate, so that no index is needed.
-            if (hash_distance(kept[: len(chosen)], own) <= bits).any():
+            if (np.bitwise_count(kept[: len(chosen)] ^ own) <= bits).any():
                 self.verdicts[place] = DUPLICATE
                 continue
             kept[len(chosen)] = own
@@ -70,38 +70,15 @@ class Candidates:
             self.verdicts[place] = CHOSEN
         return chosen
 
-    def counts(self) -> dict[int, int]:
-        """Candidates by verdict, where there are any."""
-        verdicts, counts = np.unique(self.verdicts, return_counts=True)
-        return dict(zip(verdicts.tolist(), counts.tolist(), strict=True))
+    def counts(self) -> dict[str, int]:
+        """How many there are of each of VERDICTS; they add up to the pool."""
+        return dict(zip(VERDICTS, np.bincount(self.verdicts, minlength=len(VERDICTS)).tolist(), strict=True))
 
     def ordered(self, column: str, verdict: int, which: slice, *, highest: bool) -> list[int]:
         """Places `which` of the candidates of a verdict, those with the lowest or highest value first, NaN last."""
         places = np.flatnonzero(self.verdicts == verdict)
         values = self.column(column)[places].astype(np.float64)
         return places[np.argsort(-values if highest else values, kind="stable")][which].tolist()
-
-    def value(self, column: str, place: int) -> float:
-        """One measure or the score of a candidate; NaN if it has none."""
-        return float(self.column(column)[place])
-
-    def percentiles(self, column: str, shares: Sequence[float]) -> list[float]:
-        """Linear percentiles (0..100) of what is worth showing of a column; empty where that is nothing."""
-        values = self._shown(column)
-        return np.percentile(values, shares).tolist() if len(values) else []
-
-    def histogram(self, column: str, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many lie between the `edges`, which take in what is beyond: of the passed, of the others."""
-        values = np.clip(self._shown(column), edges[0], edges[-1])
-        passed = self.verdicts[self._is_shown(column)] <= BEYOND
-        return np.histogram(values[passed], edges)[0], np.histogram(values[~passed], edges)[0]
-
-    def _is_shown(self, column: str) -> np.ndarray:
-        """bool (n,): of the score those that passed, of a measure all that could be read."""
-        return self.verdicts <= BEYOND if column == "score" else self.measures["side"] > 0
-
-    def _shown(self, column: str) -> np.ndarray:
-        return np.nan_to_num(self.column(column)[self._is_shown(column)].astype(np.float64))
 
     def _tie(self, name: str) -> int:
         return int.from_bytes(hashlib.blake2b(f"{self.seed}:{name}".encode(), digest_size=8).digest(), "big")

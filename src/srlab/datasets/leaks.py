@@ -22,12 +22,16 @@ class LeakCheck:
         self.allow = _in_words(allow)
         self.by_pixels: dict[str, str] = {}
         self.by_name: dict[tuple[str, str], str] = {}
-        for file in sorted(Path(digests).glob("*.json")):
-            content = read_json(file)
-            if "images" in content:
-                self._learn_test_set(content)
+        for content in map(read_json, sorted(Path(digests).glob("*.json"))):
+            for image, entry in content.get("images", {}).items():
+                for variant in ("sha256", *CROPS):
+                    if variant in entry:
+                        crop = "" if variant == "sha256" else f" ({variant} crop)"
+                        self.by_pixels.setdefault(entry[variant], f"{content['name']}'s {image}{crop}")
         for leak in read_json(Path(digests) / "leaks.json")["leaks"]:
-            self._learn_leak(leak)
+            what = f"{leak['test']} ({leak['reason']})"
+            self.by_pixels = dict.fromkeys(leak["sha256"], what) | self.by_pixels
+            self.by_name |= {(name.casefold(), leak["image"].casefold()): what for name in leak["sets"]}
 
     def check(self, pictures: Iterable[Picture], set_name: str) -> dict[str, Any]:
         """{} if none leaks, else {"allowed": the words, "images": {name: what it is}}.
@@ -38,28 +42,13 @@ class LeakCheck:
             return {}
         leaking: dict[str, str] = {}
         for picture in pictures:
-            known = [self.by_pixels.get(digest) for digest in (picture.sha256, picture.other) if digest]
-            what = next(filter(None, known), None) or self.by_name.get((_key(set_name), _key(picture.name)))
-            if what:
+            by_pixels = self.by_pixels.get(picture.sha256) or self.by_pixels.get(picture.other or "")
+            if what := by_pixels or self.by_name.get((set_name.casefold(), picture.name.casefold())):
                 leaking[picture.name] = what
         if leaking and self.allow is None:
             cure = 'leave it out (`exclude` in conf/dataset/) or say in params.yaml why not (`allow_leaks: "..."`)'
             raise SrlabError("\n".join(f"{name} is {what}, a test image: {cure}" for name, what in leaking.items()))
         return {"allowed": self.allow, "images": leaking} if leaking else {}
-
-    def _learn_test_set(self, content: dict[str, Any]) -> None:
-        for image, entry in content["images"].items():
-            for variant in ("sha256", *CROPS):
-                if variant in entry:
-                    crop = "" if variant == "sha256" else f" ({variant} crop)"
-                    self.by_pixels.setdefault(entry[variant], f"{content['name']}'s {image}{crop}")
-
-    def _learn_leak(self, leak: dict[str, Any]) -> None:
-        what = f"{leak['test']} ({leak['reason']})"
-        for digest in leak["sha256"]:
-            self.by_pixels.setdefault(digest, what)
-        for set_name in leak["sets"]:
-            self.by_name[_key(set_name), _key(leak["image"])] = what
 
 
 def compare_sets(
@@ -111,7 +100,3 @@ def _in_words(allow: object) -> str | None:
     if allow is not None and (not isinstance(allow, str) or len(allow.split()) < 2):
         raise SrlabError(f"allow_leaks is {allow!r}: say in words why, or null to refuse, in params.yaml")
     return allow
-
-
-def _key(name: str) -> str:
-    return name.casefold()

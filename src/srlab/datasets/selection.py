@@ -39,28 +39,14 @@ NAMED = 10  # unreadable candidates that are named; all are counted
 
 @dataclass(frozen=True)
 class Selection:
-    """Result of `select`: `chosen` are places among the `candidates`, best first; `fails` says how many candidates fail
-    each criterion, dropped by an earlier one or not.
-    """
+    """Result of `best_of`."""
 
     candidates: Candidates
-    chosen: list[int]
+    chosen: list[int]  # places among the candidates, best first
     wanted: int
-    unreadable: list[str]
-    fails: dict[str, int]
+    unreadable: list[str]  # what is wrong with the first of those
+    fails: dict[str, int]  # how many fail each criterion, dropped by an earlier one or not
     criteria: Criteria
-
-    def counts(self) -> dict[str, int]:
-        """Candidates by verdict; they add up to the pool."""
-        found = self.candidates.counts()
-        return {name: found.get(place, 0) for place, name in enumerate(VERDICTS)}
-
-
-@dataclass(frozen=True)
-class WholeSet:
-    """A set of which nothing was asked: all its pictures are used."""
-
-    wanted: int | None
 
 
 class Selected(Source):
@@ -90,27 +76,14 @@ class Selected(Source):
         return [(name, paths[name]) for name in self.chosen]
 
 
-def keep_all(source: Source) -> WholeSet:
-    """The selection of a set that is used as it is: no picture is looked at."""
-    return WholeSet(source.wanted)
+def keep_all(source: Source) -> None:
+    """No selection: the set is used as it is, and no picture is looked at."""
 
 
 def best_of(
     source: Source, num_images: int, criteria: Criteria, weights: Weights, seed: int, n_jobs: int = -1
 ) -> Selection:
-    """`select` on all that a source has."""
-    return select(source.files(), num_images, criteria, weights, seed, n_jobs)
-
-
-def select(
-    files: Sequence[tuple[str, Path]],
-    num_images: int,
-    criteria: Criteria,
-    weights: Weights,
-    seed: int,
-    n_jobs: int = -1,
-) -> Selection:
-    """The `num_images` best of (unique name, file); a line says how many were passed over, by criterion.
+    """The `num_images` best of all that a source has; a line says how many were passed over, by criterion.
 
     The same pool and seed give the same choice, whatever the order of the pool and the number of `n_jobs` (joblib's
     count: -1 = all cores). Pictures that cannot be read are counted, the first few named. SrlabError if there is no
@@ -118,6 +91,7 @@ def select(
     """
     if num_images < 1:
         raise SrlabError(f"num_images is {num_images}: a selection needs a number of at least 1 in params.yaml")
+    files = source.files()
     if not files:
         raise SrlabError("the selection has no candidates: correct the source of the data set in conf/dataset/")
     parts = shares(weights)
@@ -126,8 +100,7 @@ def select(
     candidates = Candidates(files, measures, judge(measures, criteria), seed)
     candidates.rank(parts)
     chosen = candidates.choose(num_images, criteria.duplicate_bits)
-    counts = sorted(candidates.counts().items())
-    dropped = ", ".join(f"{VERDICTS[place]} {num}" for place, num in counts if place not in (CHOSEN, BEYOND))
+    dropped = ", ".join(f"{name} {num}" for name, num in list(candidates.counts().items())[BEYOND + 1 :] if num)
     if not chosen:
         raise SrlabError(
             f"none of {len(candidates)} candidates meets the criteria ({dropped}): loosen "
@@ -141,26 +114,27 @@ def select(
     return Selection(candidates, chosen, num_images, unreadable, fails, criteria)
 
 
-def write_selection(selection: Selection | WholeSet, source: str, folder: Path) -> None:
+def write_selection(selection: Selection | None, source: Source, folder: Path) -> None:
     """Write `folder`/selection.json (what was chosen, and how) and candidates.csv.gz (every candidate's measures).
 
     selection.json: {"source", "wanted", "chosen": [name, best first], "got", "candidates", "seed", "criteria",
     "dropped": {verdict: number}, "unreadable": the first few}; only the first three, "chosen" null, where all are
-    used. Equal selections are equal bytes.
+    used (no selection). Equal selections are equal bytes.
     """
-    content: dict[str, Any] = {"source": source, "wanted": selection.wanted, "chosen": None}
-    if isinstance(selection, Selection):
+    content: dict[str, Any] = {"source": str(source), "wanted": source.wanted, "chosen": None}
+    if selection:
         content |= {
+            "wanted": selection.wanted,
             "got": len(selection.chosen),
             "candidates": len(selection.candidates),
             "seed": selection.candidates.seed,
             "criteria": asdict(selection.criteria),
-            "dropped": {name: number for name, number in selection.counts().items() if name != VERDICTS[CHOSEN]},
+            "dropped": {name: num for name, num in selection.candidates.counts().items() if name != VERDICTS[CHOSEN]},
             "unreadable": selection.unreadable,
             "chosen": [selection.candidates[place][0] for place in selection.chosen],
         }
     write_json(folder / "selection.json", content)
-    if isinstance(selection, Selection):
+    if selection:
         with replacing(folder / "candidates.csv.gz") as temporary:
             _write_candidates(selection.candidates, temporary)
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -47,7 +46,7 @@ VERDICTS = (
     "colourfulness",
     "sharpness",
 )
-
+UPPER = ("dark", "bright")  # measures that have a most; the others have a least
 RANKED = ("side", "jpeg_quality", "blocking", "colourfulness", "sharpness", "exposure")  # in this order of summation
 
 
@@ -177,11 +176,6 @@ def perceptual_hash(image: np.ndarray) -> int:
     return int.from_bytes(np.packbits(lowest > np.median(lowest)).tobytes(), "big")
 
 
-def hash_distance(first: Any, second: Any) -> Any:
-    """Number of bits, 0..64, in which 64-bit hashes (uint64 arrays or ints) differ, element by element."""
-    return np.bitwise_count(np.bitwise_xor(np.asarray(first, np.uint64), np.asarray(second, np.uint64)))
-
-
 def judge(measures: np.ndarray, criteria: Criteria) -> np.ndarray:
     """uint8 (n,): CHOSEN, or the place in VERDICTS of the first criterion that drops the candidate."""
     verdicts = np.zeros(len(measures), np.uint8)
@@ -196,23 +190,15 @@ def failures(measures: np.ndarray, criteria: Criteria) -> dict[str, np.ndarray]:
     NaN fails. What could not be read fails that alone.
     """
     read = measures["side"] > 0
-    passes = {
-        "grey": (measures["colourfulness"] > 0) | (criteria.min_colourfulness <= 0),
-        **{name: measures[name] >= low for name, low in lower_bounds(criteria).items()},
-        **{name: measures[name] <= high for name, high in upper_bounds(criteria).items()},
-    }
-    return {"unreadable": ~read} | {name: read & ~passes[name] for name in VERDICTS[4:]}
+    passes = {"grey": (measures["colourfulness"] > 0) | (criteria.min_colourfulness <= 0)}
+    for name, limit in thresholds(criteria).items():
+        passes[name] = measures[name] <= limit if name in UPPER else measures[name] >= limit
+    return {"unreadable": ~read} | {name: read & ~passed for name, passed in passes.items()}
 
 
-def lower_bounds(criteria: Criteria) -> dict[str, float]:
-    """The least that each measure may be."""
-    names = ("side", "jpeg_quality", "blocking", "colourfulness", "sharpness")
-    return {name: getattr(criteria, f"min_{name}") for name in names}
-
-
-def upper_bounds(criteria: Criteria) -> dict[str, float]:
-    """The most that each measure may be."""
-    return {"dark": criteria.max_dark, "bright": criteria.max_bright}
+def thresholds(criteria: Criteria) -> dict[str, float]:
+    """What each measure may be at most (UPPER) or at least (the others), in the order of VERDICTS."""
+    return {name: getattr(criteria, f"{'max' if name in UPPER else 'min'}_{name}") for name in VERDICTS[5:]}
 
 
 def shares(weights: Weights) -> dict[str, float]:

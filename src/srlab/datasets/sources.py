@@ -90,7 +90,7 @@ class Folder(Source):
     def chosen(self, pairs: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
         """Those to use of all the (name, file) of a set; SrlabError if they are not what `verify` knows."""
         if self.verify:
-            pairs = self.verify.check(pairs, complete=self.wanted is None or self.wanted >= self.verify.total)
+            pairs = self.verify.check(pairs, complete=self.wanted is None or self.wanted >= len(self.verify.images))
         unknown = set(self.exclude) - {name for name, _ in pairs}
         if unknown:
             raise SrlabError(f"{self}: no image is called {', '.join(sorted(unknown))}: correct `exclude`")

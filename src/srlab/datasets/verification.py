@@ -84,19 +84,14 @@ class PixelCheck:
             for crop in (ORIGINAL, *CROPS):
                 self.known.setdefault(self._digest(image, crop), []).append((image, crop))
 
-    @property
-    def total(self) -> int:
-        """How many images the set has."""
-        return len(self.images)
-
     def record(self, given: int) -> dict[str, Any]:
         """What a manifest says of `given` images that passed the check; "title" is the set's name for tables."""
-        partial = f" ({given} of {self.total} images)" if given < self.total else ""
+        partial = f" ({given} of {len(self.images)} images)" if given < len(self.images) else ""
         cropped = f" {self.variant}" if self.variant != ORIGINAL else ""
         return {
             "set": self.name,
             "variant": self.variant,
-            "images": self.total,
+            "images": len(self.images),
             "given": given,
             "by": "pixels",
             "title": f"{self.name}{cropped}{partial}",

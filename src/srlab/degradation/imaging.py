@@ -21,11 +21,6 @@ from srlab.degradation.reduction import REDUCTIONS, described, reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.images.resample import METHODS, imresize, to_uint8
 
-PIL_FILTERS = {
-    "pil_bilinear": Image.Resampling.BILINEAR,
-    "pil_bicubic": Image.Resampling.BICUBIC,
-    "pil_lanczos": Image.Resampling.LANCZOS,
-}
 MOVE_OR_BLUR = {"shift_right", "shift_down", "rotation", "sigma", "length", "kernel"}  # parameters of M and B
 
 
@@ -182,8 +177,8 @@ class DrawnImaging:
             return cropped, to_uint8(degrade(x, [self])[0].permute(1, 2, 0).contiguous().numpy())
         if self.method in REDUCTIONS:
             return cropped, reduce_bicubic(cropped, self.scale, self.method)
-        if self.method in PIL_FILTERS:
-            return cropped, _pillow(cropped, self.scale, PIL_FILTERS[self.method])
+        if self.method.startswith("pil_"):
+            return cropped, _pillow(cropped, self.scale, Image.Resampling[self.method.removeprefix("pil_").upper()])
         return cropped, to_uint8(imresize(cropped / 255.0, scale=1 / self.scale, method=self.method))
 
 

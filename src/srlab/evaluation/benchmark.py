@@ -47,7 +47,10 @@ def evaluate(
     score or equals the original; and, naming the set, for a store of another scale or without test images.
     """
     for set_name, store in stores.items():
-        _require_test_store(set_name, store, scale)
+        if store.scale != scale:
+            raise SrlabError(f"{set_name} was made for x{store.scale}, this run wants x{scale}: run `dvc repro`")
+        if not store.test:
+            raise SrlabError(f"{set_name} has no test images: run `dvc repro`, which packs it again")
     if hasattr(method, "to"):
         method.to(device)  # pyright: ignore[reportAttributeAccessIssue]: interpolations have no `to`
     absent = left_out(stores, scale)
@@ -143,13 +146,6 @@ def _unfit(metric: Metric, store: PairStore, scale: int) -> str:
     if metric.table == "perception" and any(min(store.hr(image).shape[:2]) < smallest for image in store.test):
         return f"an image has a side below {smallest} px"
     return ""
-
-
-def _require_test_store(set_name: str, store: PairStore, scale: int) -> None:
-    if store.scale != scale:
-        raise SrlabError(f"{set_name} was made for x{store.scale}, this run wants x{scale}: run `dvc repro`")
-    if not store.test:
-        raise SrlabError(f"{set_name} has no test images: run `dvc repro`, which packs it again")
 
 
 def _upscale(method: Upscaler, lr: np.ndarray, scale: int, device: torch.device, where: str) -> np.ndarray:

@@ -82,24 +82,13 @@ class MultiplyAdds(TorchFunctionMode):
         return result
 
 
-# Of the functions that a model can call: output, first and second operand -> multiply-adds.
-def _convolution(out: Tensor, x: Tensor, weight: Tensor) -> int:
-    return out.numel() * weight[0].numel()
-
-
-def _transposed(out: Tensor, x: Tensor, weight: Tensor) -> int:
-    return x.numel() * weight[0].numel()
-
-
-def _product(out: Tensor, x: Tensor, other: Tensor) -> int:
-    return out.numel() * x.shape[-1]
-
-
-COUNTED: dict[str, Callable[[Tensor, Tensor, Tensor], int]] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed),
-    **dict.fromkeys(("matmul", "__matmul__", "mm", "bmm", "linear"), _product),
+# Functions that a model can call: output, first and second operand -> multiply-adds.
+KINDS: dict[tuple[str, ...], Callable[[Tensor, Tensor, Tensor], int]] = {
+    ("conv1d", "conv2d", "conv3d"): lambda out, x, weight: out.numel() * weight[0].numel(),
+    ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"): lambda out, x, weight: x.numel() * weight[0].numel(),
+    ("matmul", "__matmul__", "mm", "bmm", "linear"): lambda out, x, other: out.numel() * x.shape[-1],
 }
+COUNTED = {name: count for names, count in KINDS.items() for name in names}
 
 
 def _run(call: Callable[[], Any], device: torch.device) -> None:
@@ -142,8 +131,7 @@ def _status(key: str) -> int:
 def _name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"{processor()}, {counted(thread=threads)}"
+    return f"{processor()}, {counted(thread=torch.get_num_threads())}"
 
 
 def _libraries(device: torch.device) -> str:

@@ -1,16 +1,11 @@
-"""What an example-based method has learned: named tensors in a file as those of networks, made for one scale."""
+"""What an example-based method has learned: named tensors in a file as those of networks, with its "scale"."""
 
 from pathlib import Path
 
 from torch import Tensor
 
 from srlab.errors import SrlabError
-from srlab.models.base.weights import CURE, load_tensors, read_metadata, save_tensors
-
-
-def save_dictionary(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write named tensors with `metadata`, which needs "scale", atomically; equal content gives equal bytes."""
-    save_tensors(path, tensors, metadata)
+from srlab.models.base.weights import CURE, load_tensors, read_metadata
 
 
 def load_dictionary(path: Path, scale: int, names: set[str]) -> dict[str, Tensor]:

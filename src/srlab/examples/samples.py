@@ -48,7 +48,10 @@ class Samples:
         details = torch.empty(size, (3 * self.scale) ** 2)
         first = done = 0
         for raw, detail in self.pairs("cutting patches"):
-            rows = slice(None) if chosen is None else _within(chosen, first, len(raw)) - first
+            rows = slice(None)
+            if chosen is not None:
+                begin, end = torch.searchsorted(chosen, torch.tensor([first, first + len(raw)])).tolist()
+                rows = chosen[begin:end] - first
             part = (raw @ projection)[rows]  # rows of the projected features, which lie together in memory
             features[done : done + len(part)] = part
             details[done : done + len(part)] = detail[rows]
@@ -82,12 +85,6 @@ class Samples:
         sides = (math.ceil(side * factor - 1e-9) for side in self.store.hr(name).shape[:2])
         height, width = (side // self.scale * self.scale for side in sides)
         return height, width
-
-
-def _within(chosen: Tensor, first: int, count: int) -> Tensor:
-    """Those of the sorted indices that are in [first, first + count)."""
-    begin, end = torch.searchsorted(chosen, torch.tensor([first, first + count])).tolist()
-    return chosen[begin:end]
 
 
 def principal_axes(samples: Samples, energy: float) -> Tensor:

@@ -1,17 +1,19 @@
-"""Learners: what each example-based method takes from the training images of a packed store."""
+"""Learners: what each example-based method takes from the training images of a packed store.
+
+Called with a store and a Watch they return what they Learned from its training images, each once and not turned;
+validation images are left out. SrlabError where the images do not suffice.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from srlab.errors import SrlabError
 from srlab.examples.ksvd import KSVD
-from srlab.examples.ridge import regressions
 from srlab.examples.samples import Samples, principal_axes
 from srlab.patches.pairs import PairStore
 from srlab.progress import track
@@ -32,14 +34,6 @@ class Learned:
     facts: dict[str, float]
 
 
-class Learner(Protocol):
-    """Learns from the training images of a store, each once and not turned; its validation images are left out."""
-
-    def __call__(self, store: PairStore, watch: Watch) -> Learned:
-        """What was learned; SrlabError where the images do not suffice."""
-        ...
-
-
 def training_store(folder: Path | str, scale: int) -> PairStore:
     """The store of `folder`; SrlabError if it is of another scale or holds no training images."""
     store = PairStore(folder)
@@ -50,25 +44,21 @@ def training_store(folder: Path | str, scale: int) -> PairStore:
     return store
 
 
+@dataclass(frozen=True)
 class SparseDictionary:
     """Pairs of LR and HR atoms: projection, atoms (K, d), details (K, (3*scale)^2). All methods start from them.
 
     LR atoms come from K-SVD on the projected features, HR atoms from least squares on the codes (Zeyde et al. 2010).
-
-    Args:
-        atoms: K.
-        sparsity: atoms per code.
-        iterations: steps of K-SVD.
-        signals: patches to learn from at most; drawn where there are more.
-        seed: of every draw.
     """
 
-    def __init__(self, atoms: int, sparsity: int, iterations: int, signals: int, seed: int) -> None:
-        self.atoms, self.sparsity, self.iterations = atoms, sparsity, iterations
-        self.signals, self.seed = signals, seed
+    atoms: int  # K
+    sparsity: int  # atoms per code
+    iterations: int  # steps of K-SVD
+    signals: int  # patches to learn from at most; drawn where there are more
+    seed: int  # of every draw
 
     def __call__(self, store: PairStore, watch: Watch) -> Learned:
-        """See `Learner`."""
+        """As the module says."""
         samples = Samples(store, TRAINING_STEP)
         projection = principal_axes(samples, ENERGY)
         features, details = samples.gather(projection, self.signals, self.seed)
@@ -81,31 +71,31 @@ class SparseDictionary:
         return Learned(tensors, facts)
 
 
+@dataclass(frozen=True)
 class GlobalRegression:
     """GR: one ridge regression from all LR atoms to all HR atoms, of weight `ridge` (Timofte et al. 2013)."""
 
-    def __init__(self, dictionary: SparseDictionary, ridge: float) -> None:
-        self.dictionary, self.ridge = dictionary, ridge
+    dictionary: SparseDictionary
+    ridge: float
 
     def __call__(self, store: PairStore, watch: Watch) -> Learned:
-        """See `Learner`; anchors (1, d) holds one atom, to which every patch is nearest."""
+        """As the module says; anchors (1, d) holds one atom, to which every patch is nearest."""
         learned = self.dictionary(store, watch)
         atoms, details = learned.tensors["atoms"], learned.tensors["details"]
         gain = 1 + self.ridge  # in the code of Timofte et al., for what the ridge takes; the paper is silent
         return _anchored(learned, atoms[:1], gain * regressions(atoms[None], details[None], self.ridge))
 
 
+@dataclass(frozen=True)
 class NeighbourhoodRegression:
-    """ANR: around each atom, a ridge regression from its nearest LR atoms to theirs of HR (Timofte et al. 2013).
+    """ANR: around each atom, a ridge regression from its nearest LR atoms to theirs of HR (Timofte et al. 2013)."""
 
-    The `neighbours` (itself among them) correlate most with it, in absolute value.
-    """
-
-    def __init__(self, dictionary: SparseDictionary, neighbours: int, ridge: float) -> None:
-        self.dictionary, self.neighbours, self.ridge = dictionary, neighbours, ridge
+    dictionary: SparseDictionary
+    neighbours: int  # itself among them: those that correlate most with it, in absolute value
+    ridge: float
 
     def __call__(self, store: PairStore, watch: Watch) -> Learned:
-        """See `Learner`; the anchors are the atoms."""
+        """As the module says; the anchors are the atoms."""
         learned = self.dictionary(store, watch)
         atoms, details = learned.tensors["atoms"], learned.tensors["details"]
         near = (atoms @ atoms.T).abs().topk(min(self.neighbours, len(atoms))).indices
@@ -113,26 +103,19 @@ class NeighbourhoodRegression:
         return _anchored(learned, atoms, (1 + self.ridge) * torch.cat(parts))  # the gain as in GlobalRegression
 
 
+@dataclass(frozen=True)
 class AdjustedRegression:
-    """A+: around each atom, a ridge regression on the training patches nearest to it (Timofte et al. 2014).
+    """A+: around each atom, a ridge regression on the training patches nearest to it (Timofte et al. 2014)."""
 
-    Args:
-        dictionary: whose atoms are the anchors.
-        neighbours: patches per anchor, those with the smallest distance after their features got unit length.
-        ridge: weight of the regression.
-        samples: patches in all at most; drawn where there are more.
-        levels: sizes at which the training images are used.
-        shrink: factor from one size to the next.
-    """
-
-    def __init__(
-        self, dictionary: SparseDictionary, neighbours: int, ridge: float, samples: int, levels: int, shrink: float
-    ) -> None:
-        self.dictionary, self.neighbours, self.ridge = dictionary, neighbours, ridge
-        self.samples, self.levels, self.shrink = samples, levels, shrink
+    dictionary: SparseDictionary  # whose atoms are the anchors
+    neighbours: int  # patches per anchor, those with the smallest distance after their features got unit length
+    ridge: float  # weight of the regression
+    samples: int  # patches in all at most; drawn where there are more
+    levels: int  # sizes at which the training images are used
+    shrink: float  # factor from one size to the next
 
     def __call__(self, store: PairStore, watch: Watch) -> Learned:
-        """See `Learner`; the anchors are the atoms. SrlabError for several levels of a store that is not bicubic."""
+        """As the module says; the anchors are the atoms. SrlabError for several levels of a store not bicubic."""
         pool = Samples(store, 1, self.levels, self.shrink)
         learned = self.dictionary(store, watch)
         anchors = learned.tensors["atoms"]
@@ -140,14 +123,25 @@ class AdjustedRegression:
         lengths = features.norm(dim=1, keepdim=True)
         features /= lengths.clamp(min=torch.finfo(features.dtype).eps)
         details /= torch.where(lengths < SHORT, 1, lengths)
-        count = min(self.neighbours, len(features))
-        parts = []
+        count, parts = min(self.neighbours, len(features)), []
         steps = math.ceil(len(anchors) / ANCHORS_AT_ONCE)
         for some in track(anchors.split(ANCHORS_AT_ONCE), "regressions", steps):
             near = (some @ features.T).topk(count, sorted=False).indices  # of unit vectors: the smallest distances
             parts.append(regressions(features[near], details[near], self.ridge))
         learned.facts["train/num_samples"] = len(features)
         return _anchored(learned, anchors, torch.cat(parts))
+
+
+def regressions(features: Tensor, details: Tensor, ridge: float) -> Tensor:
+    """(A, p, d) matrices that map features to details best, for (A, n, d) features and (A, n, p) details.
+
+    Ridge regression H L^T (L L^T + ridge)^-1 with examples as columns; equal to the H (L^T L + ridge)^-1 L^T of Timofte
+    et al. 2013, with a system of d instead of n unknowns. Solved in float64.
+    """
+    products = (features.mT @ details).double()
+    gram = (features.mT @ features).double()
+    gram.diagonal(dim1=1, dim2=2).add_(ridge)
+    return torch.cholesky_solve(products, torch.linalg.cholesky(gram)).mT.to(features.dtype)
 
 
 def _anchored(learned: Learned, anchors: Tensor, matrices: Tensor) -> Learned:

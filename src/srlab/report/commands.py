@@ -48,10 +48,6 @@ def add_commands(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    print(_report(options), end="")
-
-
-def _report(options: argparse.Namespace) -> str:
     from srlab.report.audit import figure_report, table_report  # imports torch
     from srlab.report.claims import claim, read_claims
 
@@ -59,12 +55,14 @@ def _report(options: argparse.Namespace) -> str:
     if options.table is not None:
         if any(figure):
             raise SrlabError("give either a table or --set, --method, --psnr and --ssim")
-        return table_report(str(options.table), read_claims(options.table), options.scale)
-    if not (options.set and options.method and (options.psnr or options.ssim)):
+        report = table_report(str(options.table), read_claims(options.table), options.scale)
+    elif options.set and options.method and (options.psnr or options.ssim):
+        metrics = {"psnr": options.psnr, "ssim": options.ssim}
+        claims = [claim(options.set, options.method, metric, printed) for metric, printed in metrics.items() if printed]
+        report = figure_report(claims, options.scale)
+    else:
         raise SrlabError("name a table, or --set, --method and at least one of --psnr and --ssim")
-    metrics = {"psnr": options.psnr, "ssim": options.ssim}
-    claims = [claim(options.set, options.method, metric, printed) for metric, printed in metrics.items() if printed]
-    return figure_report(claims, options.scale)
+    print(report, end="")
 
 
 def _blind(options: argparse.Namespace) -> None:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from srlab.datasets.candidates import Candidates
-from srlab.datasets.selection import Selection, WholeSet
-from srlab.datasets.selection_criteria import BEYOND, VERDICTS, lower_bounds, upper_bounds
+from srlab.datasets.selection import Selection
+from srlab.datasets.selection_criteria import BEYOND, UPPER, VERDICTS, thresholds
 from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.images.files import read_image
@@ -33,9 +33,9 @@ PER_ROW = 8
 Picture = tuple[Path, str, str]  # file, its name, what is said below it
 
 
-def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -> None:
+def write_data_sheet(selection: Selection | None, name: str, folder: Path) -> None:
     """Write `folder`/selection.md and the pictures that it shows: criteria.png, best_worst.png, dropped.png."""
-    if isinstance(selection, WholeSet):
+    if selection is None:
         with replacing(folder / "selection.md") as temporary:
             temporary.write_text(f"# Selection of `{name}`\n\nNone: its pictures are used as they are.\n", "utf-8")
         return
@@ -51,7 +51,7 @@ def write_data_sheet(selection: Selection | WholeSet, name: str, folder: Path) -
 
 def selection_page(selection: Selection, name: str) -> str:
     """Markdown: how many were wanted and got, a table of what each criterion dropped, links to the pictures."""
-    counts, num, fails = selection.counts(), len(selection.candidates), selection.fails
+    counts, num, fails = selection.candidates.counts(), len(selection.candidates), selection.fails
     got, wanted = len(selection.chosen), selection.wanted
     short = "" if got == wanted else f" **{wanted} were wanted; no more meet the criteria.**"
     rule = "| verdict | limit | dropped here | share | fail it at all |\n|---|---|---:|---:|---:|"
@@ -85,7 +85,7 @@ def criteria_figure(selection: Selection) -> Figure:
     figure = Figure(figsize=(13, 6), dpi=110, facecolor="white")
     figure.subplots_adjust(left=0.04, right=0.99, top=0.95, bottom=0.1, wspace=0.2, hspace=0.3)
     grid = figure.subplots(2, 4).ravel()
-    limits = lower_bounds(selection.criteria) | upper_bounds(selection.criteria)
+    limits = thresholds(selection.criteria)
     for axes, (key, (title, _)) in zip(grid, TITLES.items(), strict=False):
         _histogram(axes, selection.candidates, key, title, limits[key], logarithmic=key in ("side", "sharpness"))
     _histogram(grid[-1], selection.candidates, "score", "score of those that passed", None, logarithmic=False)
@@ -147,11 +147,11 @@ def _best_and_worst(selection: Selection, num: int = 2 * PER_ROW) -> list[tuple[
 def _dropped(selection: Selection) -> list[tuple[str, list[Picture]]]:
     """For each criterion eight of the dropped: the four nearest to its threshold, then the four farthest."""
     rows, half = [], PER_ROW // 2
-    for verdict, (key, num) in enumerate(selection.counts().items()):
+    for verdict, (key, num) in enumerate(selection.candidates.counts().items()):
         if verdict > BEYOND and num:
             shown = [slice(0, num)] if num <= PER_ROW else [slice(0, half), slice(num - half, num)]
             column = key if key in TITLES else "place"
-            highest = key in lower_bounds(selection.criteria)
+            highest = key in TITLES and key not in UPPER
             places = [p for part in shown for p in selection.candidates.ordered(column, verdict, part, highest=highest)]
             heading = f"{key} {_limit(selection, key)}".strip() + f": {num} dropped, the nearest and the farthest"
             rows.append((heading, _pictures(selection, places, key, TITLES[key][1] if key in TITLES else None)))
@@ -163,16 +163,16 @@ def _pictures(selection: Selection, places: Sequence[int], column: str, decimals
     pictures = []
     for place in places:
         name, path = selection.candidates[place]
-        value = "" if decimals is None else f"{selection.candidates.value(column, place):.{decimals}f}"
+        value = "" if decimals is None else f"{selection.candidates.column(column)[place]:.{decimals}f}"
         pictures.append((path, name, value))
     return pictures
 
 
 def _limit(selection: Selection, key: str) -> str:
-    low, high = lower_bounds(selection.criteria), upper_bounds(selection.criteria)
     if key == "near-duplicate":
         return f"at most {selection.criteria.duplicate_bits} of 64 bits apart"
-    return f"< {low[key]:g}" if key in low else f"> {high[key]:g}" if key in high else ""
+    limits = thresholds(selection.criteria)
+    return f"{'>' if key in UPPER else '<'} {limits[key]:g}" if key in limits else ""
 
 
 def _histogram(
@@ -181,26 +181,20 @@ def _histogram(
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    ends = candidates.percentiles(key, [0.5, 99.5])
-    if not ends:
-        return
-    low, high = ends
+    # Of the score those that passed are shown, of a measure all that could be read: there is one at least.
+    shown = candidates.verdicts <= BEYOND if limit is None else candidates.measures["side"] > 0
+    values = np.nan_to_num(candidates.column(key)[shown].astype(np.float64))
+    low, high = np.percentile(values, [0.5, 99.5])
     if limit is not None:
         low, high = min(low, limit), max(high, limit)
     if logarithmic:
         low = max(low, high * 1e-4)
         axes.set_xscale("log")
     edges = np.geomspace(low, high, 41) if logarithmic and high > low else np.linspace(low, max(high, low + 1e-9), 41)
-    passed, dropped = candidates.histogram(key, edges)
-    parts = [passed] if limit is None else [passed, dropped]
-    axes.hist(
-        [(edges[:-1] + edges[1:]) / 2] * len(parts),
-        edges.tolist(),
-        weights=parts,
-        stacked=True,
-        color=[PASSED, DROPPED][: len(parts)],
-        label=["passed", "dropped"][: len(parts)],
-    )
+    values, passed = values.clip(edges[0], edges[-1]), candidates.verdicts[shown] <= BEYOND
+    parts = {"passed": (values[passed], PASSED)} | ({} if limit is None else {"dropped": (values[~passed], DROPPED)})
+    series, colours = zip(*parts.values(), strict=True)
+    axes.hist(series, edges.tolist(), stacked=True, color=colours, label=list(parts))
     if limit is not None and (limit > 0 or not logarithmic):  # 0 drops none, and is nowhere on a logarithmic axis
         axes.axvline(limit, color=LIMIT, linewidth=1.5, label="threshold")
         style = {"fontsize": 8, "color": LIMIT}

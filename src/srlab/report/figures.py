@@ -71,15 +71,12 @@ def comparison_figure(
     for label, sample in samples.items():
         tiles.append((label, sample, scores_text(scores[label]), psnrs[label] == best))
     num_lines = max(len(_label_lines(label)) for label, *_ in tiles)
-    layout = _Layout(len(tiles), hr.shape[1] / hr.shape[0], num_lines)
-    figure = Figure(figsize=layout.figure_size, dpi=150, facecolor="white")
-    overview = layout.overview(figure)
+    figure, overview, places = _overview_and_tiles(len(tiles), hr.shape[1] / hr.shape[0], num_lines)
     _show(overview, hr, frame=False)
     overview.add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, edgecolor=HALO, linewidth=3.8))
     overview.add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, edgecolor=ACCENT, linewidth=2))
-    for index, (label, pixels, caption, is_best) in enumerate(tiles):
-        axes = layout.tile(figure, index)
-        _show(axes, pixels[row : row + size, column : column + size], frame=index == 0)
+    for axes, (label, pixels, caption, is_best) in zip(places, tiles, strict=True):
+        _show(axes, pixels[row : row + size, column : column + size], frame=axes is places[0])
         _caption(axes, label, caption, is_best)
     return figure
 
@@ -151,37 +148,28 @@ def training_curves(histories: Mapping[str, History]) -> Figure:
     return figure
 
 
-class _Layout:
-    """Inches: the overview on the left, beside it a grid of square tiles of the same total height, captions below."""
+def _overview_and_tiles(num_tiles: int, aspect: float, num_lines: int) -> tuple[Figure, Axes, list[Axes]]:
+    """An overview on the left, beside it a grid of square tiles of the same total height, captions below."""
+    side, gap, margin = 1.75, 0.14, 0.12  # inches, as all that follows
+    caption = (12 + LINE * num_lines + 5) / 72  # lines of a label, then the scores
+    # Two rows up to 8 tiles keep the picture wide and low; 9 tiles (8 methods) fill three rows of three.
+    num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3 if num_tiles <= 15 else 4
+    num_columns = ceil(num_tiles / num_rows)
+    # Beside four rows the overview takes two: as high as them all it would be most of the picture.
+    overview_height = (2 if num_rows > 3 else num_rows) * (side + caption) - caption
+    overview_width = overview_height * aspect
+    across = overview_width + num_columns * (side + gap) + 2 * margin
+    down = num_rows * (side + caption) + margin
+    figure = Figure(figsize=(across, down), dpi=150, facecolor="white")
 
-    tile_side, gap, margin = 1.75, 0.14, 0.12
-
-    def __init__(self, num_tiles: int, aspect: float, num_lines: int) -> None:
-        self.caption = (12 + LINE * num_lines + 5) / 72  # lines of a label, then the scores
-        # Two rows up to 8 tiles keep the picture wide and low; 9 tiles (8 methods) fill three rows of three.
-        self.num_rows = 1 if num_tiles <= 2 else 2 if num_tiles <= 8 else 3 if num_tiles <= 15 else 4
-        self.num_columns = ceil(num_tiles / self.num_rows)
-        row = self.tile_side + self.caption
-        height = self.num_rows * row
-        # Beside four rows the overview takes two: as high as them all it would be most of the picture.
-        self.overview_height = (2 if self.num_rows > 3 else self.num_rows) * row - self.caption
-        self.overview_width = self.overview_height * aspect
-        width = self.overview_width + self.num_columns * (self.tile_side + self.gap)
-        self.figure_size = (width + 2 * self.margin, height + self.margin)
-
-    def overview(self, figure: Figure) -> Axes:
-        return self._axes(figure, self.margin, self.margin, self.overview_width, self.overview_height)
-
-    def tile(self, figure: Figure, index: int) -> Axes:
-        row, column = divmod(index, self.num_columns)
-        left = self.margin + self.overview_width + self.gap + column * (self.tile_side + self.gap)
-        return self._axes(
-            figure, left, self.margin + row * (self.tile_side + self.caption), self.tile_side, self.tile_side
-        )
-
-    def _axes(self, figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-        across, down = self.figure_size
+    def axes(left: float, top: float, width: float, height: float) -> Axes:
         return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+    overview = axes(margin, margin, overview_width, overview_height)
+    left = margin + overview_width + gap
+    places = [divmod(index, num_columns) for index in range(num_tiles)]
+    tiles = [axes(left + column * (side + gap), margin + row * (side + caption), side, side) for row, column in places]
+    return figure, overview, tiles
 
 
 def window_sums(values: np.ndarray, size: int) -> np.ndarray:

@@ -44,7 +44,7 @@ class Published:
 @lru_cache
 def published() -> tuple[Published, ...]:
     """All of literature.csv, methods in order of age."""
-    return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in _rows("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
+    return tuple(Published(**{**row, "scale": int(row["scale"])}) for row in rows_of("literature.csv"))  # pyright: ignore[reportArgumentType]: strings but for the scale
 
 
 @lru_cache
@@ -52,7 +52,7 @@ def errata() -> dict[tuple[str, int, str, str, str], tuple[str, str]]:
     """Misprints that tables hand on: {(method, scale, set, metric, digits): (where they stand, the original's)}."""
     return {
         (row["method"], int(row["scale"]), row["set"], row["metric"], row["printed"]): (row["where"], row["correct"])
-        for row in _rows("errata.csv")
+        for row in rows_of("errata.csv")
     }
 
 
@@ -62,14 +62,15 @@ def paper_table() -> dict[str, dict[str, dict[str, float]]]:
     Source: An, Dai and An 2022, Table 2, as printed.
     """
     table: dict[str, dict[str, dict[str, float]]] = {}
-    for row in _rows("an2022_table2.csv"):
+    for row in rows_of("an2022_table2.csv"):
         set_name, metric = row.pop("set"), row.pop("metric")
         for method, value in row.items():
             table.setdefault(set_name, {}).setdefault(method, {})[metric] = float(value)
     return table
 
 
-def _rows(name: str) -> Iterable[dict[str, str]]:
+def rows_of(name: str) -> Iterable[dict[str, str]]:
+    """The lines of a CSV file of this package, by their headings."""
     return csv.DictReader(data_lines(files("srlab.report").joinpath(name).read_text(encoding="utf-8")))
 
 

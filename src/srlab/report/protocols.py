@@ -1,13 +1,11 @@
 """What bicubic and nearest score on the standard sets under each protocol variant: protocols.csv."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
-from srlab.evaluation.variants import COLOURS, RESAMPLERS, SSIMS, Variant
-from srlab.report.literature import data_lines
+from srlab.evaluation.variants import RESAMPLERS, SSIMS, Variant
+from srlab.report.literature import rows_of
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,10 @@ class Reading:
 @lru_cache
 def readings() -> tuple[Reading, ...]:
     """All lines of protocols.csv (benchmarks/make_protocols.py measures them from the data sets)."""
-    text = files("srlab.report").joinpath("protocols.csv").read_text(encoding="utf-8")
-    return tuple(_parsed(row) for row in csv.DictReader(data_lines(text)))
+    return tuple(map(_parsed, rows_of("protocols.csv")))
 
 
 def _parsed(row: Mapping[str, str]) -> Reading:
-    assert row["colour"] in COLOURS
     variant = Variant(row["resampler"], row["colour"], row["border"] == "1", row["luma_first"] == "1")
     ssims = {kind: float(row[kind]) for kind in SSIMS if row[kind]}
     return Reading(int(row["scale"]), row["set"], variant, float(row["psnr"]), ssims)
