@@ -12,8 +12,7 @@ from srlab.models.base.network import Network, full_precision
 from srlab.training.finite import require_finite
 from srlab.training.graphed import Scores
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
-from srlab.training.schedules import Schedule
-from srlab.training.trainable import Trainable
+from srlab.training.trainable import Schedule, Trainable
 from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR
@@ -42,8 +41,9 @@ class Adversarial(Trainable):
     train/adversarial, train/discriminator, train/d_real, train/d_fake (mean probabilities), val/content, val/psnr,
     val/ssim, val/colour_drift (grey levels).
 
-    The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch
-    nearest to the pre-trained generator. With MSE content the two choose the same.
+    The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch nearest
+    to the pre-trained generator. With MSE content the two choose the same. SrlabError if label_smoothing is
+    not in [0, 1), or r1 or translation is negative.
 
     Args:
         content: loss (SR, HR) -> scalar; logged as it is.
@@ -56,9 +56,6 @@ class Adversarial(Trainable):
         r1: gamma of the R1 penalty (Mescheder et al. 2018), gamma/2 * E ||grad D(HR)||^2; 0 = none.
         translation: most px that SR and HR are moved before they are judged; 0 = none.
         alarms: asked once an epoch, and what they say is printed.
-
-    Raises:
-        SrlabError: label_smoothing is not in [0, 1), or r1 or translation is negative.
     """
 
     monitor, sign = "val/content", -1

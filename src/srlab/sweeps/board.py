@@ -58,8 +58,7 @@ class Board:
 def board(tracking: DictConfig, experiment: str, study: Study, name: str) -> Iterator[tuple[Board, str]]:
     """The board and the id of its run; everything the trials tell MLflow is sent while the block lasts.
 
-    Raises:
-        SrlabError: the tracking server does not answer.
+    SrlabError if the tracking server does not answer.
     """
     tracker: Tracker = instantiate(tracking, experiment=experiment)
     params = {one.key: one.text for one in study.parameters}

@@ -36,11 +36,7 @@ def progress(study: Study, asked: Asked, result: Result, left: float) -> str:
 
 
 def say_how_it_ended(study: Study) -> None:
-    """The best trials, and how to promote them.
-
-    Raises:
-        SrlabError: trials failed.
-    """
+    """The best trials, and how to promote them. SrlabError if trials failed."""
     best, rows = study.best(), study.rows()
     for row in best:
         values: Values = {one.key: row[one.key] for one in study.parameters}

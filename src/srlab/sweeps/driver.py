@@ -45,8 +45,7 @@ ATTEMPTS = 3  # at a trial whose process dies
 def drive(hydra: Hydra, launcher: Launcher, words: list[str]) -> None:
     """Run the sweep of a command line, or resume it.
 
-    Raises:
-        SrlabError: the sweep makes no sense, something that it needs is missing, or trials failed.
+    SrlabError if the sweep makes no sense, something that it needs is missing, or trials failed.
     """
     compose = partial(hydra.context.config_loader.load_sweep_config, hydra.config)
     constants, parameters, cfg = _read(compose, words)
@@ -143,8 +142,7 @@ def _check_objectives(objectives: DictConfig, pruner: optuna.pruners.BasePruner)
 def _made_by(bases: list[DictConfig], by_model: bool) -> Origin:
     """What decides the results, but for the values: the rest of the config, data, code.
 
-    Raises:
-        SrlabError: data or weights are missing, or a value is none that a network takes.
+    SrlabError if data or weights are missing, or a value is none that a network takes.
     """
     found: Origin = {}
     for cfg in bases:

@@ -35,11 +35,7 @@ class Launcher:
         """Begin what takes long and needs no search space."""
 
     def open(self, folder: Path) -> None:
-        """Get ready for trials; `folder` is that of all sweeps.
-
-        Raises:
-            SrlabError: something that it needs is missing.
-        """
+        """Get ready for trials; `folder` is that of all sweeps. SrlabError if something that it needs is missing."""
 
     def run(self, trial: Job) -> Result:
         """Run a trial and wait for it; called by as many threads as there are jobs. Raises if its process died."""
@@ -50,11 +46,7 @@ class Launcher:
 
 
 def launcher_of(config: DictConfig) -> Launcher:
-    """The launcher that a config names.
-
-    Raises:
-        SrlabError: it is none of this module.
-    """
+    """The launcher that a config names. SrlabError if it is none of this module."""
     node = config.hydra.launcher
     if node._target_ == BASIC:
         return Launcher()
@@ -64,11 +56,7 @@ def launcher_of(config: DictConfig) -> Launcher:
 
 
 def built(node: Any, where: str) -> Any:
-    """What a config node describes.
-
-    Raises:
-        SrlabError: in one line why it cannot be built.
-    """
+    """What a config node describes. SrlabError says in one line why it cannot be built."""
     try:
         return instantiate(node)
     except InstantiationException as error:
@@ -150,8 +138,7 @@ def num_gpus() -> int:
 def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
     """{name of a GPU that no other sweep has: the lock on it, to be kept}, so many as are wanted.
 
-    Raises:
-        SrlabError: there are fewer.
+    SrlabError if there are fewer.
     """
     listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name for name in listed.split(",") if name] or [str(index) for index in range(number)]

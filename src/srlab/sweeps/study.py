@@ -40,12 +40,11 @@ class Asked:
 class Study:
     """Trials of one search space on one set of data, whatever process runs them; reopened where it exists.
 
+    SrlabError if the storage does not answer, or the sampler has no end.
+
     Args:
         folder: of this study.
         settings: the config's `sweep`; of its sampler, `exhaustive` is to try every point in order.
-
-    Raises:
-        SrlabError: the storage does not answer, or the sampler has no end.
     """
 
     def __init__(
@@ -191,11 +190,7 @@ def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[TextIO]:
-    """Hold the lock of a study's folder.
-
-    Raises:
-        SrlabError: another process runs this sweep.
-    """
+    """Hold the lock of a study's folder. SrlabError if another process runs this sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
         try:

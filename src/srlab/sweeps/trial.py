@@ -71,8 +71,7 @@ class Trial(Alone):
     def known(self, fingerprint: str, module: Any) -> Outcome | None:
         """How a training of this fingerprint went; `module` has the network, untrained, whose costs may be asked for.
 
-        Raises:
-            SrlabError: it has no column of an objective's name.
+        SrlabError if it has no column of an objective's name.
         """
         try:
             found = read_json(self._finished(fingerprint))

@@ -79,14 +79,9 @@ class Delivery:
         self.client: Any = make_client(self.uri)
 
     def advance(self, is_written: bool) -> None:
-        """Send what is in the journal by now.
+        """Send what is in the journal by now; raises whatever the store raised, and the next call continues there.
 
-        Args:
-            is_written: a process still writes to the journal. Otherwise the run gets its end, KILLED if the journal has
-                none, and the journal is removed.
-
-        Raises:
-            Exception: whatever the store raised; the next call continues there.
+        Unless it is still written to, the run gets its end, KILLED if the journal has none, and the journal is removed.
         """
         self._open()
         status, time = "KILLED", None
@@ -181,11 +176,7 @@ class Delivery:
                 raise
 
     def _refused(self, entry: Entry, error: Exception) -> None:
-        """Set an entry aside that the store will never take, so that it does not hold up the rest.
-
-        Raises:
-            Exception: the error, if another try may succeed.
-        """
+        """Set an entry aside that the store will never take; raise the error if another try may succeed."""
         if not is_permanent(error) or not known(self.client, self.progress.run_id):
             raise error
         self._set_aside(entry, f"MLflow at {self.uri} refuses an entry ({one_line(error)})", error)

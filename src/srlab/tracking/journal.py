@@ -42,12 +42,11 @@ class Damaged(Exception):
 class Journal:
     """A new journal, locked until `close` or the end of this process and of those that it forked.
 
+    OSError of the disk; from `append` and `keep`, too.
+
     Args:
         outbox: folder of all journals, made if need be.
         header: the first entry; `name` becomes a part of the file's name.
-
-    Raises:
-        OSError: of the disk; from `append` and `keep`, too.
     """
 
     def __init__(self, outbox: Path, header: Entry) -> None:
@@ -144,11 +143,7 @@ def journals(outbox: Path) -> list[Path]:
 
 
 def header(path: Path) -> Entry:
-    """The first entry of a journal, its sqlite file and its folder of artifacts as absolute paths.
-
-    Raises:
-        Damaged: it is none.
-    """
+    """The first entry of a journal, with absolute paths of its sqlite file and its artifacts. Damaged if it is none."""
     entry, _ = next(entries(path, 0), ({}, 0))
     if not entry.keys() >= HEADER:
         raise Damaged(f"{path} has no header")

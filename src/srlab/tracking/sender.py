@@ -99,11 +99,10 @@ def mention(paths: list[Path], what: str) -> None:
 def send(outbox: Path, uri: str = "", make_client: MakeClient | None = None) -> None:
     """Send everything that waits in an outbox, oldest first, and print what was sent.
 
+    SrlabError if something could not be sent.
+
     Args:
         uri: tracking URI for all; "" for the one in each journal.
-
-    Raises:
-        SrlabError: something could not be sent.
     """
     results = Outbox(outbox, uri, make_client).round() if journals(outbox) else []
     if not results:

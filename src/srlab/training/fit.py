@@ -56,7 +56,8 @@ def fit(
     """Fit `module` (a Regression or Adversarial) and give back its network with the weights of the best epoch.
 
     "Preset 300 epochs, then the optimal number from the curves" (An et al. 2022, sec. 4.4): the epoch of the best
-    `module.monitor` is kept, and training stops early when `patience` epochs brought nothing better.
+    `module.monitor` is kept, and training stops early when `patience` epochs brought nothing better. SrlabError if a
+    loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
 
     Args:
         make_trainer: a `_partial_` Trainer, called with callbacks and folders.
@@ -64,9 +65,6 @@ def fit(
         label: the name that progress and messages use.
         made_by: all that decides the result; a checkpoint that anything else made is refused.
         checkpoint_minutes: of work that a kill may cost within an epoch.
-
-    Raises:
-        SrlabError: a loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
     """
     quiet_lightning()
     best = Best(patience)

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
@@ -37,13 +36,11 @@ class Waiting(Callback):
         self._num_patches = self._num_steps = 0
         self._began = 0.0  # by the CPU's clock
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
         self._marks, self._around, self._num_patches, self._num_steps = [_mark(pl_module.device)], [], 0, 0
         self._began = time.perf_counter()
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if not self._marks:  # resumed in the middle of an epoch, which has no start
             self._marks.append(_mark(pl_module.device))
             self._began = time.perf_counter()
@@ -54,12 +51,10 @@ class Waiting(Callback):
         self._num_steps += len(batch)
         self._num_patches += sum(len(lr) for lr, _ in batch) * trainer.world_size
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         self._marks.append(_mark(pl_module.device))
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_start(self, trainer, pl_module) -> None:
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
         seconds = [_seconds(start, end) for start, end in pairwise(self._marks)]
@@ -92,11 +87,11 @@ class History(Callback):
         self.mirror, self.waiting = mirror, waiting
         self.lr = 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
         # Now, since the schedule has moved on to the next epoch's rate when this epoch's row is written.
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch, **metrics, "lr": self.lr}
         self.rows.append(row)
@@ -120,7 +115,7 @@ class TrainingProgress(Callback):
         self.progress: Progress | None = None
         self.last_line = 0.0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer, pl_module) -> None:
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps")]
@@ -132,13 +127,11 @@ class TrainingProgress(Callback):
         self.task = self.progress.add_task(f"train {self.label}", total=total, completed=done, val="")
         self.progress.start()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if self.progress:
             self.progress.advance(self.task, len(batch))
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
         metrics: dict[str, Tensor] = trainer.callback_metrics
         speed = self.waiting.figures
         line = (
@@ -153,10 +146,10 @@ class TrainingProgress(Callback):
             print(f"train {self.label}: {line}", flush=True)
             self.last_line = time.monotonic()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer, pl_module, exception) -> None:
         self.on_train_end(trainer, pl_module)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, trainer, pl_module) -> None:
         if self.progress:
             self.progress.stop()
             self.progress = None
@@ -172,15 +165,7 @@ class SampleImages(Callback):
     def __init__(self, show: Callable[[Any, str, int], None]) -> None:
         self.show = show
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: tuple[Tensor, Tensor],
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
         epoch = trainer.current_epoch + 1
         is_power_of_two = epoch & (epoch - 1) == 0
         if batch_idx or not trainer.is_global_zero or not (is_power_of_two or epoch == trainer.max_epochs):

@@ -21,7 +21,7 @@ class Recipe:
     """How an optimizer step is made, beside the optimizer and its schedule; 0 turns an ingredient off.
 
     Lightning's own clipping, accumulation and averaging serve a single optimizer, where a GAN has two, and count the
-    steps of all optimizers together; these count batches.
+    steps of all optimizers together; these count batches. SrlabError if a setting makes no sense.
 
     Args:
         warmup: steps over which the learning rate grows linearly to what the schedule says (Goyal et al. 2017).
@@ -29,9 +29,6 @@ class Recipe:
         accumulate: micro-batches that a batch is computed in, one after the other: the gradient is that of the whole
             batch (but for batch normalisation, which sees a micro-batch), the memory that of a micro-batch.
         ema: decay of the exponential moving average of the weights, which is then what is validated and kept.
-
-    Raises:
-        SrlabError: a setting makes no sense.
     """
 
     def __init__(self, warmup: int, clip_norm: float, accumulate: int, ema: float) -> None:

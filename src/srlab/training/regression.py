@@ -12,8 +12,7 @@ from srlab.training.finite import require_finite
 from srlab.training.graphed import Scores
 from srlab.training.pixel_losses import Loss, OwnLoss
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
-from srlab.training.schedules import Schedule
-from srlab.training.trainable import Trainable
+from srlab.training.trainable import Schedule, Trainable
 from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR

@@ -7,13 +7,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from srlab.models.base.network import Network
 from srlab.training.finite import require_finite
 from srlab.training.graphed import GRAPHS, Graphed, Scores, obstacle
 from srlab.training.recipe import Average, Recipe, without_cast_cache
-from srlab.training.schedules import step_schedules
 
+Schedule = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]  # what a `_partial_` of Hydra gives
 Sum = Callable[[Tensor], Tensor]  # over all processes
 
 
@@ -154,12 +155,20 @@ class Trainable(pl.LightningModule):
                 torch.distributed.broadcast(buffer, 0)
 
     def close_epoch(self) -> dict[str, float]:
-        """After validation: log the epoch's means, which it returns, and step the schedules by `sign` * `monitor`."""
+        """After validation: log the epoch's means, which it returns, and step the schedules.
+
+        Before the epoch's checkpoint is written, so that a resumed run misses no step; manual optimization leaves it to
+        us. A plateau schedule maximizes `sign` * `monitor`.
+        """
         if not self.trainer.datamodule.validates:  # pyright: ignore[reportAttributeAccessIssue]
             self.means.discount("val/")
         means = self.means.take(self._over_all)
         self.log_dict(means)  # reduced already
-        step_schedules(self, self.sign * means[self.monitor])
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, ReduceLROnPlateau):
+                config.scheduler.step(self.sign * means[self.monitor])
+            else:
+                config.scheduler.step()
         return means
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
