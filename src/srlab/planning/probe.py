@@ -39,9 +39,7 @@ SLOW = 50  # steps in LIMIT: slower ones are made one by one, since a chunk save
 class Stopwatch(Callback):
     """Times `num_steps` steps after some to warm up, then a validation image, and stops the training in between.
 
-    Args:
-        limit: seconds of measured steps after which no further one begins.
-        compiles: whether the first step compiles, which takes minutes.
+    After `limit` seconds of measured steps no further one begins. A first one that `compiles` takes minutes.
     """
 
     def __init__(self, num_steps: int, limit: float, *, compiles: bool) -> None:

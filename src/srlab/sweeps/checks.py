@@ -73,10 +73,7 @@ def _overlap(key: list[str], pattern: list[str]) -> bool:
 def check_types(parameters: list[Parameter], now: DictConfig) -> None:
     """Refuse a key twice, and values of another type than those of `now`, the config without the parameters.
 
-    SrlabError names the parameter.
-
-    Args:
-        parameters: without the config groups.
+    None of them is a config group. SrlabError names the parameter.
     """
     keys = [one.key for one in parameters]
     if doubled := {key for key in keys if keys.count(key) > 1}:
@@ -105,13 +102,9 @@ def structures(groups: list[Parameter]) -> Iterable[Values]:
 
 
 def check_effects(parameters: list[Parameter], bases: list[DictConfig]) -> None:
-    """Refuse parameters whose values change no training, or choose something that does not exist.
+    """Refuse parameters, none a config group, whose values change no training or choose something that does not exist.
 
-    SrlabError names the parameter.
-
-    Args:
-        parameters: without the config groups.
-        bases: for each structure, the config with the first value of every parameter.
+    `bases` are, for each structure, the config with the first value of every parameter. SrlabError names the parameter.
     """
     for one in parameters:
         first, *others = [

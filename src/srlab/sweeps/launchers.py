@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
@@ -69,9 +70,6 @@ class JoblibLauncher(Launcher):
     """Processes of this machine, by loky, joblib's engine; they are used again. Where there are GPUs, one for each.
 
     Each process is an executor of its own, so that one that dies takes no other trial with it.
-
-    Args:
-        n_jobs: processes.
     """
 
     def __init__(self, n_jobs: int) -> None:
@@ -162,18 +160,18 @@ def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
     return taken
 
 
+@dataclass
 class RayLauncher(Launcher):
-    """Tasks of Ray.
+    """Tasks of Ray, each with so many CPUs and GPUs.
 
-    Args:
-        n_jobs: tasks at a time.
-        address: None for a cluster on this machine for the time of the sweep; "auto" or "ray://host:port" for one that
-            runs, whose machines see this folder under the same name.
-        num_cpus, num_gpus: what a task is given.
+    Without an `address` they run on a cluster of this machine, for the time of the sweep; "auto" or "ray://host:port" is
+    one that runs, whose machines see this folder under the same name.
     """
 
-    def __init__(self, n_jobs: int, address: str | None, num_cpus: float, num_gpus: float) -> None:
-        self.n_jobs, self.address, self.num_cpus, self.num_gpus = n_jobs, address, num_cpus, num_gpus
+    n_jobs: int
+    address: str | None
+    num_cpus: float
+    num_gpus: float
 
     def open(self, folder: Path) -> None:
         try:
@@ -219,19 +217,15 @@ def _require_answer(address: str | None) -> None:
             raise SrlabError(f"no cluster of Ray at {address}: {error}") from error
 
 
+@dataclass
 class SubmititLauncher(Launcher):
-    """A job of SLURM for each trial, by submitit.
+    """A job of SLURM for each trial, by submitit."""
 
-    Args:
-        n_jobs: jobs at a time.
-        cluster: "slurm"; "local" for processes of this machine.
-        folder: for submitit's scripts and logs.
-        parameters: of `submitit.AutoExecutor.update_parameters`.
-    """
-
-    def __init__(self, n_jobs: int, cluster: str, folder: str, parameters: dict[str, Any]) -> None:
-        self.n_jobs, self.cluster, self.folder, self.parameters = n_jobs, cluster, folder, dict(parameters)
-        self._lock = threading.Lock()
+    n_jobs: int
+    cluster: str  # "slurm"; "local" for processes of this machine
+    folder: str  # for submitit's scripts and logs
+    parameters: dict[str, Any]  # of `submitit.AutoExecutor.update_parameters`
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def open(self, folder: Path) -> None:
         try:

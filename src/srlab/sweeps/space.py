@@ -35,17 +35,11 @@ TRIED_OF_A_RANGE = 1000  # points above which a grid is taken for a mistake
 
 @dataclass(frozen=True)
 class Parameter:
-    """One key of a search space.
+    """One key of a search space."""
 
-    Args:
-        key: of the config, as "models.espcn.lr"; or a config group, as "model".
-        text: how the user wrote what is tried.
-        distribution: the same for Optuna.
-    """
-
-    key: str
-    text: str
-    distribution: BaseDistribution
+    key: str  # of the config, as "models.espcn.lr"; or a config group, as "model"
+    text: str  # how the user wrote what is tried
+    distribution: BaseDistribution  # the same for Optuna
 
     @property
     def examples(self) -> list[Value]:

@@ -40,11 +40,8 @@ class Asked:
 class Study:
     """Trials of one search space on one set of data, whatever process runs them; reopened where it exists.
 
-    SrlabError if the storage does not answer, or the sampler has no end.
-
-    Args:
-        folder: of this study.
-        settings: the config's `sweep`; of its sampler, `exhaustive` is to try every point in order.
+    `settings` are the config's `sweep`; a sampler that is `exhaustive` tries every point in order. SrlabError if the
+    storage does not answer, or the sampler has no end.
     """
 
     def __init__(

@@ -64,11 +64,9 @@ def client_of(uri: str) -> MlflowClient:
 
 
 class Delivery:
-    """The sending of one journal; the caller holds the lock of the outbox.
+    """The sending of one journal to `uri`, "" for the one in it; the caller holds the lock of the outbox.
 
-    Args:
-        path: the journal; Damaged if it has no header.
-        uri: tracking URI; "" for the one in the journal.
+    Damaged if the journal has no header.
     """
 
     def __init__(self, path: Path, uri: str = "", make_client: MakeClient = client_of) -> None:

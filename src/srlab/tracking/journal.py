@@ -40,13 +40,10 @@ class Damaged(Exception):
 
 
 class Journal:
-    """A new journal, locked until `close` or the end of this process and of those that it forked.
+    """A new journal in `outbox`, locked until `close` or the end of this process and of those that it forked.
 
-    OSError of the disk; from `append` and `keep`, too.
-
-    Args:
-        outbox: folder of all journals, made if need be.
-        header: the first entry; `name` becomes a part of the file's name.
+    `header` is its first entry, whose `name` becomes a part of the file's. OSError of the disk, also from `append`,
+    `keep`.
     """
 
     def __init__(self, outbox: Path, header: Entry) -> None:
@@ -92,22 +89,14 @@ class Journal:
 
 @dataclass
 class Progress:
-    """How far the sending of a journal came: the run at MLflow, and the bytes of the journal that are there.
+    """How far the sending of a journal came: the run at MLflow, and the bytes of the journal that are there."""
 
-    Args:
-        run_id: "" until the run is known or made.
-        last_step: epochs up to this one were in the run before this journal.
-        offset: bytes.
-        failure: why nothing is sent at present, "does not answer (...)"; "" if it is.
-        late: milliseconds by which the clock was behind what the run has: of two scores MLflow shows the later one.
-    """
-
-    run_id: str = ""
+    run_id: str = ""  # until the run is known or made
     experiment_id: str = ""
-    last_step: int = -1
-    offset: int = 0
-    failure: str = ""
-    late: int = 0
+    last_step: int = -1  # epochs up to this one were in the run before this journal
+    offset: int = 0  # bytes
+    failure: str = ""  # why nothing is sent at present, "does not answer (...)"
+    late: int = 0  # ms by which the clock was behind what the run has: of two scores MLflow shows the later one
 
     @classmethod
     def of(cls, path: Path) -> "Progress":
