@@ -1,6 +1,5 @@
 """Every network of the profiles is trained by the rule of its line."""
 
-import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 from profiles import PROFILES
 from tiny import Recorder, fitted
 
 from srlab.patches.datamodule import PairData
-from srlab.training.fit import Fitted
 from srlab.training.optimizers import ClippedSGD
 
 ROOT = Path(__file__).parents[2]
@@ -42,12 +39,6 @@ def lay(folder: Path, params: dict[str, Any]) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def trained(cfg: DictConfig, data: PairData, work: Path, epochs: int) -> Fitted:
-    torch.manual_seed(0)
-    module = instantiate(cfg.model.module)
-    return fitted(module, data, work, Recorder(), epochs)
-
-
 @pytest.mark.parametrize(("profile", "model"), LINES.values())
 def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, profile: str, model: str) -> None:
     lay(bench, PROFILES[profile])
@@ -68,22 +59,7 @@ def test_a_small_training_halves_the_loss(
 ) -> None:
     """At the size and by the rule of `smoke`, in 10 epochs of 16 steps."""
     cfg = compose("train", [f"model={model}", "scale=2"])
-    rows = trained(cfg, data(patches_per_epoch=64), tmp_path / "work", 10).rows
+    torch.manual_seed(0)
+    rows = fitted(instantiate(cfg.model.module), data(patches_per_epoch=64), tmp_path / "work", Recorder(), 10).rows
     assert rows[-1]["train/loss"] < rows[0]["train/loss"] / 2
     assert rows[-1]["val/psnr"] > rows[0]["val/psnr"]
-
-
-def test_drcn_s_loss_is_told_the_epoch(bench: Path, data: Callable[..., PairData], tmp_path: Path) -> None:
-    """Or alpha would stay 1 and the weights of the recursions would stay a mean for ever."""
-    cfg = compose("train", ["model=drcn", "scale=2", "models.drcn.alpha_epochs=2"])
-    torch.manual_seed(0)
-    module = instantiate(cfg.model.module)
-    before = copy.deepcopy(module.net.shares.tolist())
-    shares = []
-    watcher = Recorder()
-    watcher.metrics = lambda row, step: shares.append(module.net.shares.tolist())
-    fitted(module, data(), tmp_path / "work", watcher, 2)
-    # first weight decay alone: 0.0001 * lr (0.01) a step, by momentum less than 10 times that; then the loss, which
-    # moves a weight by its `clip` of 0.0001 a step
-    assert shares[0] == pytest.approx(before, rel=2e-5)
-    assert shares[1] != pytest.approx(before, rel=2e-5)

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 import torch
 from tiny import Recorder, attach, fitted
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
 
 from srlab.adversarial.alarms import Alarms
 from srlab.adversarial.discriminator import Discriminator
 from srlab.adversarial.losses import MSEContent
 from srlab.adversarial.module import Adversarial
+from srlab.models.base.network import Network
 from srlab.models.espcn import ESPCN
 from srlab.models.srresnet import SRResNet
 from srlab.patches.datamodule import PairData
+from srlab.training.pixel_losses import OwnLoss
 from srlab.training.regression import Regression
 
 steady = partial(CosineAnnealingLR, T_max=10**6)  # hardly moves
@@ -105,6 +108,25 @@ def test_the_generator_s_loss_is_weighted_and_content_logged_without_its_weight(
         assert row["train/loss"] == pytest.approx(expected, rel=1e-5)  # float32 sums of two numbers near 1
         seen.append((row["train/content"], row["val/content"]))
     assert seen[0] == seen[1]
+
+
+def test_every_schedule_of_a_module_is_stepped_once_an_epoch(data: Callable[..., PairData], tmp_path: Path) -> None:
+    module = gan()
+    module.schedule = partial(StepLR, step_size=1, gamma=0.5)
+    assert [row["lr"] for row in rows(module, data(), tmp_path, 2)] == [1e-3, 0.5e-3]
+    assert [optimizer.param_groups[0]["lr"] for optimizer in module.all_optimizers()] == [0.25e-3] * 2
+
+
+def test_a_loss_is_told_the_epoch(data: Callable[..., PairData], tmp_path: Path) -> None:
+    """Or DRCN's alpha would stay 1 for ever."""
+    seen = []
+
+    def loss(net: Network, lr: Tensor, hr: Tensor, epoch: int) -> Tensor:
+        seen.append(epoch)
+        return OwnLoss()(net, lr, hr, epoch)
+
+    rows(Regression(ESPCN(2), 1e-3, steady, loss=loss), data(), tmp_path, 2)
+    assert seen == [0, 0, 1, 1]
 
 
 def test_each_half_step_moves_its_own_network_only(data: Callable[..., PairData], tmp_path: Path) -> None:

@@ -25,9 +25,7 @@ class Training:
 class Probed:
     """What was seen."""
 
-    num_parameters: list[
-        int
-    ]  # that learn, of each trained network: one, or generator and discriminator
+    num_parameters: list[int]  # that learn, of each trained network: one, or generator and discriminator
     multiply_adds: int  # of one enlargement to 1280x720 by the network that is kept
     device: str  # its name, of a CPU with the number of threads
     num_devices: int

@@ -26,8 +26,8 @@ class Means:
         self._weights: dict[str, float] = {}  # of as many, on the host
 
     def add(self, values: dict[str, Tensor], weight: int) -> None:
-        """Add a scalar tensor per name, by two launches; the same names always come together."""
-        names, scalars = ",".join(values), torch.stack([value.detach() for value in values.values()])
+        """Add a scalar tensor without a graph per name, by two launches; the same names always come together."""
+        names, scalars = ",".join(values), torch.stack(list(values.values()))
         if names not in self._sums:
             self._sums[names] = scalars.new_zeros(len(values), dtype=torch.float64)
         # the product of a float32 and a count is exact
