@@ -164,8 +164,8 @@ def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
 class RayLauncher(Launcher):
     """Tasks of Ray, each with so many CPUs and GPUs.
 
-    Without an `address` a cluster on this machine runs as long as the sweep; "auto" or "ray://host:port" is one that runs,
-    whose machines see this folder under the same name.
+    Without an `address` a cluster on this machine runs as long as the sweep. Of one that runs, "auto" or
+    "ray://host:port", the machines see this folder under the same name.
     """
 
     n_jobs: int
