@@ -1,6 +1,6 @@
 """Every network of the profiles is trained by the rule of its line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from profiles import PROFILES
-from tiny import Recorder, fitted
+from trainings import Train
 
-from srlab.patches.datamodule import PairData
 from srlab.training.optimizers import ClippedSGD
 
 ROOT = Path(__file__).parents[2]
@@ -54,12 +53,10 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
 
 
 @pytest.mark.parametrize("model", PROFILES["smoke"]["models"])
-def test_a_small_training_halves_the_loss(
-    bench: Path, model: str, data: Callable[..., PairData], tmp_path: Path
-) -> None:
+def test_a_small_training_halves_the_loss(bench: Path, model: str, train: Train) -> None:
     """At the size and by the rule of `smoke`, in 10 epochs of 16 steps."""
     cfg = compose("train", [f"model={model}", "scale=2"])
     torch.manual_seed(0)
-    rows = fitted(instantiate(cfg.model.module), data(patches_per_epoch=64), tmp_path / "work", Recorder(), 10).rows
+    rows = train(instantiate(cfg.model.module), 10, feed={"patches_per_epoch": 64}).rows
     assert rows[-1]["train/loss"] < rows[0]["train/loss"] / 2
     assert rows[-1]["val/psnr"] > rows[0]["val/psnr"]

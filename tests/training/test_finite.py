@@ -2,19 +2,17 @@
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from kinds import gan, regression
-from tiny import Recorder, fitted
 from torch import Tensor, nn
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.models.drcn import DRCN
 from srlab.models.srresnet import SRResNet
-from srlab.patches.datamodule import PairData
 from srlab.training.finite import STEPS_BETWEEN_CHECKS, first_bad, require_finite
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -125,7 +123,7 @@ def test_a_gpu_is_checked_now_and_then() -> None:
     ],
 )
 def test_a_training_names_the_tensor_and_its_network(
-    module: Callable[[], Any], tensor: str, loss: str, place: str, data: Callable[..., PairData], tmp_path: Path
+    module: Callable[[], Any], tensor: str, loss: str, place: str, train: Train
 ) -> None:
     with pytest.raises(SrlabError, match=rf"^{loss} became nan in step 1 \({place}"):
-        fitted(poisoned(module(), tensor), data(), tmp_path, Recorder(), 1)
+        train(poisoned(module(), tensor))

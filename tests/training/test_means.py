@@ -1,19 +1,15 @@
 """Means are weighted means over the epoch, whatever interrupts it."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from kinds import gan
-from tiny import Recorder, fitted
 from torch import Tensor
+from trainings import Train
 
 from srlab.adversarial.alarms import Alarms
-from srlab.patches.datamodule import PairData
 from srlab.training.trainable import Means
 
 
@@ -53,12 +49,12 @@ def test_the_next_epoch_starts_from_zero() -> None:
 
 @pytest.mark.parametrize("epochs", [[3], [1, 3]], ids=["whole", "interrupted"])
 def test_alarms_are_printed_with_their_epoch_across_an_interruption(
-    epochs: list[int], data: Callable[..., PairData], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    epochs: list[int], train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Once, after two epochs of any drift above none."""
     for last in epochs:
         module = gan()
         module.alarms = Alarms(certainty=1.0, drift=0.0, epochs=2)
-        fitted(module, data(), tmp_path, Recorder(), last)
+        train(module, last, name="interrupted")
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "colours drift" in line]
     assert line.startswith("epoch 2: the colours drift (")

@@ -1,7 +1,6 @@
 """What lies between a backward pass and the next batch is what the literature and torch say it is."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from kinds import regression, smooth_gan
-from tiny import Recorder, attach, fitted
+from tiny import attach
 from torch import Tensor, nn
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.models.srresnet import SRResNet
@@ -90,11 +90,11 @@ def test_the_average_of_a_batch_normalisation_has_its_statistics() -> None:
     assert not any(parameter.requires_grad for parameter in average.parameters())
 
 
-def test_the_average_is_what_is_validated_and_kept(data: Callable[..., PairData], tmp_path: Path) -> None:
+def test_the_average_is_what_is_validated_and_kept(train: Train) -> None:
     """With a decay near 1 it stays what it was at first, while the network learns."""
     module = regression(recipe=recipe(ema=1 - 1e-12))
     first = {name: tensor.clone() for name, tensor in module.net.state_dict().items()}
-    result = fitted(module, data(), tmp_path, Recorder(), 2)
+    result = train(module, 2)
     for name, tensor in result.network.state_dict().items():
         torch.testing.assert_close(tensor, first[name], rtol=0, atol=1e-9)
     assert result.rows[0]["val/psnr"] == pytest.approx(result.rows[1]["val/psnr"], abs=1e-6)

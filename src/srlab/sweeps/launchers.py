@@ -20,7 +20,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.kernels import PORTABLE
 from srlab.sweeps.jobs import Job, Result
 
@@ -62,8 +62,7 @@ def built(node: Any, where: str) -> Any:
         return instantiate(node)
     except InstantiationException as error:
         cause = error.__cause__ or error
-        text = next(iter(str(cause).splitlines()), type(cause).__name__)
-        raise SrlabError(str(cause) if isinstance(cause, SrlabError) else f"{where}: {text}") from error
+        raise SrlabError(str(cause) if isinstance(cause, SrlabError) else f"{where}: {one_line(cause)}") from error
 
 
 class JoblibLauncher(Launcher):

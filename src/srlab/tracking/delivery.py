@@ -28,6 +28,7 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES
 from sqlalchemy import URL
 
+from srlab.errors import one_line
 from srlab.moved import renew_store
 from srlab.tracking.answers import StoreError, is_permanent
 from srlab.tracking.journal import (
@@ -41,7 +42,6 @@ from srlab.tracking.journal import (
     files,
     header,
     joined,
-    one_line,
     remove,
     set_aside,
 )

@@ -245,12 +245,6 @@ def set_all_aside(path: Path) -> Path:
     return folder / path.name
 
 
-def one_line(error: Exception, length: int = 120) -> str:
-    """The beginning of what an exception says."""
-    text = str(error).strip()
-    return text.splitlines()[0][:length] if text else type(error).__name__
-
-
 def _entry(line: bytes) -> Entry:
     with suppress(ValueError):
         entry = json.loads(line)

@@ -23,7 +23,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.files import replacing
 from srlab.stage import is_follower
 from srlab.training.resume import Origin, differences
@@ -71,8 +71,7 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
             if not is_follower():
                 has_other = path.name == LAST and path.with_name(PREVIOUS).exists()
                 cure = "resuming from the one before" if has_other else "starting from scratch, there is no other"
-                what = (str(error).strip() or type(error).__name__).splitlines()[0]
-                print(f"{path} is damaged ({what}): {cure}", flush=True)
+                print(f"{path} is damaged ({one_line(error)}): {cure}", flush=True)
                 path.replace(path.with_suffix(".damaged"))
             continue
         if content["origin"] != origin:

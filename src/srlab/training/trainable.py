@@ -62,30 +62,21 @@ class Means:
 
 
 class Trainable(pl.LightningModule):
-    """A module whose training_step makes an optimizer step on each batch of a chunk, hence by manual optimization.
+    """A module whose training_step makes an optimizer step on each batch of a chunk, hence by manual optimization."""
 
-    Attributes:
-        monitor: the logged value that chooses the best epoch.
-        sign: 1 where more of it is better, -1 where less is.
-        average: the moving average of the network, where the recipe has one.
-        num_steps: batches learned from since the beginning of the first epoch, however many optimizers there are.
-        means: of what is logged in this epoch.
-        captures: whether steps are to be replayed as CUDA graphs where they can be.
-        after_step: is called after every step.
-    """
-
-    monitor: str
-    sign: int
-    average: Average | None
-    captures: bool
-    after_step: Callable[[], None] | None
-    _graphed: Graphed | None
+    monitor: str  # the logged value that chooses the best epoch
+    sign: int  # 1 where more of it is better, -1 where less is
+    average: Average | None  # the moving average of the network, where the recipe has one
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.num_steps, self.means = recipe, 0, Means()
-        self.captures, self.after_step, self._graphed = False, None, None
+        self.recipe = recipe
+        self.num_steps = 0  # batches learned from since the first epoch began, however many optimizers there are
+        self.means = Means()  # of what is logged in this epoch
+        self.captures = False  # whether steps are to be replayed as CUDA graphs where they can be
+        self.after_step: Callable[[], None] | None = None
+        self._graphed: Graphed | None = None
 
     @property
     def trained(self) -> Network:
