@@ -30,7 +30,8 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # Hydra's d
 class Launcher:
     """One trial after the other, in this process, whose imports all of them share. Other launchers derive from it."""
 
-    n_jobs = 1  # trials at a time
+    def __init__(self) -> None:
+        self.n_jobs = 1  # trials at a time
 
     def warm_up(self) -> None:
         """Begin what takes long and needs no search space."""
