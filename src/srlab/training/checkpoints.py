@@ -117,10 +117,7 @@ class Checkpoints(Checkpoint):
 
     SIGTERM ends the training after the chunk of steps in which it came, or after the validation, with exit code 143. Of
     several processes, it is enough that one gets it: they synchronize every ten seconds, counted in chunks, since their
-    clocks differ.
-
-    Args:
-        origin: what makes this training; goes into every checkpoint.
+    clocks differ. `origin` goes into every checkpoint.
     """
 
     def __init__(self, work: Path, origin: Origin, minutes: float, label: str) -> None:

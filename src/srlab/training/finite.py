@@ -15,9 +15,7 @@ STEPS_BETWEEN_CHECKS = 256  # of a GPU's loss: to read a number is to wait for a
 def require_finite(loss: Tensor, name: str, num_steps: int, **suspects: tuple[nn.Module, Tensor]) -> None:
     """SrlabError if `loss` is not finite, naming the first tensor that is not; on a GPU checked now and then.
 
-    Args:
-        num_steps: made before this one.
-        suspects: networks with their inputs, in the order in which the loss depends on them.
+    `num_steps` were made before this one; `suspects` are networks with their inputs, as the loss depends on them.
     """
     is_recorded = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # there is no number yet
     if is_recorded or (loss.is_cuda and num_steps % STEPS_BETWEEN_CHECKS) or loss.isfinite():

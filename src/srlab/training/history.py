@@ -32,18 +32,14 @@ class Waiting(Callback):
     def __init__(self) -> None:
         self.figures: Row = {}
         self._marks: list[Any] = []  # alternately: the device is free, the device has work
-        self._around: list[Any] = []  # the queued step
-        self._num_patches = self._num_steps = 0
-        self._began = 0.0  # by the CPU's clock
+        self._around: list[Any]  # the queued step
 
     def on_train_epoch_start(self, trainer, pl_module) -> None:
-        self._marks, self._around, self._num_patches, self._num_steps = [_mark(pl_module.device)], [], 0, 0
-        self._began = time.perf_counter()
+        self._begin(pl_module.device)
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if not self._marks:  # resumed in the middle of an epoch, which has no start
-            self._marks.append(_mark(pl_module.device))
-            self._began = time.perf_counter()
+            self._begin(pl_module.device)
         self._marks.append(_mark(pl_module.device))
         if pl_module.device.type == "cuda" and batch_idx == max(trainer.num_training_batches, ENOUGH_CHUNKS) // 2:
             seconds = min(2 * (time.perf_counter() - self._began) / max(self._num_steps, 1), LONGEST_SLEEP)
@@ -66,6 +62,10 @@ class Waiting(Callback):
         if len(self._around) == 2:
             self.figures["speed/busy_share"] = min(_seconds(*self._around) / (sum(seconds) / self._num_steps), 1.0)
 
+    def _begin(self, device: torch.device) -> None:
+        self._marks, self._around, self._num_patches, self._num_steps = [_mark(device)], [], 0, 0
+        self._began = time.perf_counter()
+
     def _mark_step(self, device: torch.device, seconds: float) -> None:
         """After a step: let the GPU sleep until the next one is queued, and mark both ends of that."""
         if not self._around:
@@ -77,9 +77,8 @@ class Waiting(Callback):
 class History(Callback):
     """Collects one row of metrics per epoch; the rows are part of the checkpoint, so a resumed run has all of them.
 
-    Args:
-        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere; that row has the figures of
-            `waiting` too, which are no result, as they differ from run to run.
+    `mirror` is called with (row, epoch) after each epoch; that row has the figures of `waiting` too, which differ from
+    run to run and are no result.
     """
 
     def __init__(self, mirror: Callable[[Row, int], None], waiting: Waiting) -> None:
@@ -158,8 +157,7 @@ class TrainingProgress(Callback):
 class SampleImages(Callback):
     """Shows the first validation image under the network at a few epochs: the first, then at powers of two, the last.
 
-    Args:
-        show: called with (uint8 image (H, W, 3), "validation", epoch).
+    `show` is called with (uint8 image (H, W, 3), "validation", epoch).
     """
 
     def __init__(self, show: Callable[[Any, str, int], None]) -> None:
