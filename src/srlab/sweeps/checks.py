@@ -107,10 +107,8 @@ def check_effects(parameters: list[Parameter], bases: list[DictConfig]) -> None:
     `bases` are, for each structure, the config with the first value of every parameter. SrlabError names the parameter.
     """
     for one in parameters:
-        first, *others = [
-            [training_settings(_varied(base, one.key, value)) for base in bases] for value in one.examples
-        ]
-        if others and all(other == first for other in others):
+        found = [[training_settings(_varied(base, one.key, value)) for base in bases] for value in one.examples]
+        if len(found) > 1 and all(settings == found[0] for settings in found):
             models = ", ".join(dict.fromkeys(str(base.model.name) for base in bases))
             raise SrlabError(f"{one.key} changes nothing in the training of {models}: leave it out of the sweep")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import optuna
 from hydra.utils import instantiate
@@ -183,7 +183,7 @@ def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[TextIO]:
+def only_one(folder: Path) -> Iterator[None]:
     """Hold the lock of a study's folder. SrlabError if another process runs this sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
@@ -196,4 +196,4 @@ def only_one(folder: Path) -> Iterator[TextIO]:
         lock.write(str(os.getpid()))
         lock.flush()
         os.register_at_fork(after_in_child=lock.close)
-        yield lock
+        yield

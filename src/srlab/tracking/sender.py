@@ -123,7 +123,7 @@ def serve(outbox: Path, make_client: MakeClient | None = None) -> None:
             waiting, busy_at = Outbox(outbox, "", make_client), time.monotonic()
             while outbox.exists():
                 results = waiting.round()
-                if any(one.is_busy() for one in results):
+                if any(one.is_written or one.num for one in results):  # more is to come, or came just now
                     busy_at = time.monotonic()
                 elif time.monotonic() - busy_at > LINGER:
                     break
@@ -142,10 +142,6 @@ class Sent:
     num: int = 0  # entries that were sent
     failure: str = ""  # why not all were, as in `Progress`; "" if all were, or wait for a process that writes
     is_written: bool = False
-
-    def is_busy(self) -> bool:
-        """Whether there is more to come, or was just now."""
-        return self.is_written or self.num > 0
 
 
 class Outbox:
