@@ -21,7 +21,7 @@ from srlab.classical.burst import Burst
 from srlab.models.base.network import Network, Upscaler
 from srlab.models.base.weights import save_network
 from srlab.settings import FAMILIES, problems
-from srlab.training.schedules import Schedule
+from srlab.training.trainable import Schedule
 
 ROOT = Path(__file__).parents[1]
 SMOKE, PARAMS = TEXTS["smoke"], PROFILES["smoke"]

@@ -160,7 +160,7 @@ def test_damaged_weights_are_refused(
         VGGFeatures(str(path), "vgg22")
 
 
-def test_missing_and_other_weights_say_where_to_get_them(
+def test_missing_and_other_weights_and_layers_are_named_with_the_cure(
     tmp_path: Path, pth: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
@@ -168,20 +168,15 @@ def test_missing_and_other_weights_say_where_to_get_them(
         VGGFeatures(pth, "vgg22")
     with pytest.raises(SrlabError, match=r"missing: set SRLAB_VGG19 .* or leave it unset for a download$"):
         VGGFeatures(str(tmp_path / "none.pth"), "vgg54")
-
-
-def test_unknown_layer_is_refused(npz: str) -> None:
     with pytest.raises(SrlabError, match="set `layer` to one of vgg22, vgg54"):
-        VGGFeatures(npz, "vgg33")
+        VGGFeatures(pth, "vgg33")
 
 
 @pytest.mark.data
+@pytest.mark.skipif("SRLAB_DATASETS" not in os.environ, reason="SRLAB_DATASETS names no folder")
 @pytest.mark.parametrize(("layer", "stop"), [("vgg22", "conv2_2"), ("vgg54", "conv5_4")])
 def test_real_weights_give_caffes_features(layer: str, stop: str) -> None:
-    folder = os.environ.get("SRLAB_DATASETS")
-    if not folder:
-        pytest.skip("SRLAB_DATASETS is unset: no VGG-19 weights to read")
-    path = Path(folder) / "weights" / "vgg19_conv_hybrid_fp32_u8.npz"
+    path = Path(os.environ["SRLAB_DATASETS"], "weights/vgg19_conv_hybrid_fp32_u8.npz")
     with np.load(path) as arrays:
         expected = caffe_features(arrays, photo(), stop)
     # float32, relative to the largest feature, through up to 16 layers

@@ -67,15 +67,11 @@ def test_the_report_says(outlooks: list[Outlook], failures: dict[str, str], expe
     assert expected in report("Title", outlooks, failures)
 
 
-def test_a_line_holds_what_was_seen() -> None:
-    line = next(line for line in report("Profile paper", [OUTLOOK], {}).splitlines() if line.startswith("srgan"))
-    cells = ["1,549,462 + 23,569,217", "128 G", "3,210 MB", "500", "32", "300 x 24,000", "65"]
-    assert re.split(r" {2,}", line) == ["srgan", *cells]
-
-
-def test_columns_stand_below_their_headings() -> None:
+def test_a_line_holds_what_was_seen_below_the_headings() -> None:
     other = changed(name="a_long_name", num_parameters=[8032], remarks=["generator untrained"])
     head, *lines = report("", [OUTLOOK, other], {}).splitlines()[3:6]
+    cells = ["1,549,462 + 23,569,217", "128 G", "3,210 MB", "500", "32", "300 x 24,000", "65"]
+    assert re.split(r" {2,}", lines[0]) == ["srgan", *cells]
     for heading in ("parameters", "memory", "ms/step", "patches/s", "hours"):
         end = head.index(heading) + len(heading)
         assert all(line[end - 1] != " " and line[end : end + 1] in (" ", "") for line in lines)

@@ -1,6 +1,7 @@
 """`srlab plan`: which trainings are probed, by which numbers, and what is said of those that fail."""
 
 import dataclasses
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,18 +55,13 @@ def test_every_network_of_a_profile_is_probed(profile: str) -> None:
         assert training.trainer["lightning"]["max_epochs"] == line["max_epochs"]
 
 
-def test_a_gan_is_described_with_its_generator_and_its_content_loss() -> None:
+def test_a_gan_alone_is_described_with_its_generator_and_its_content_loss() -> None:
     prober = Prober()
-    plan("paper", ["srgan"], [], 20, prober)
+    plan("paper", ["srgan"], [], 7, prober)
+    assert [training.num_steps for training in prober.asked.values()] == [7]
     module, line = prober.asked["srgan"].module, PROFILES["paper"]["gans"]["srgan"]
     assert module["generator"]["net"]["num_blocks"] == PROFILES["paper"]["models"]["srresnet"]["num_blocks"]
     assert (module["content"]["layer"], module["discriminator"]["base"]) == (line["content"], line["base_features"])
-
-
-def test_only_the_named_are_probed_by_so_many_steps() -> None:
-    prober = Prober()
-    plan("smoke", ["srgan", "espcn"], [], 7, prober)
-    assert {name: training.num_steps for name, training in prober.asked.items()} == {"espcn": 7, "srgan": 7}
 
 
 def test_without_a_profile_it_is_the_params_yaml_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,31 +76,27 @@ def test_without_a_profile_it_is_the_params_yaml_at_hand(tmp_path: Path, monkeyp
     assert {name: training.data["batch_size"] for name, training in prober.asked.items()} == {"espcn": 5}
 
 
-@pytest.mark.parametrize("override", ["run_on=gpu", "trainer=gpu"])
-def test_the_trainer_is_that_of_run_on_or_the_named_one(override: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("has_bf16", "words", "shown"),
+    [
+        (False, "", ["default"]),
+        (False, "trainer=gpu", ["gpu"]),
+        (True, "", ["default", "cpu_bf16"]),  # as nobody has said which one is wanted
+        (True, "trainer=default", ["default"]),
+        (True, "run_on=gpu", ["gpu"]),
+    ],
+)
+def test_the_trainer_is_that_of_run_on_or_the_named_one_and_bf16_is_shown_beside_float32(
+    has_bf16: bool, words: str, shown: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(planning, "cpu_has_bf16", lambda: has_bf16)
     prober = Prober()
-    plan("smoke", ["espcn"], [override, "models.espcn.batch_size=32"], 20, prober)
+    plan("smoke", ["espcn"], [*words.split(), "models.espcn.batch_size=32"], 20, prober)
+    assert re.findall(r"Profile smoke, conf/trainer/(\w+)\.yaml", capsys.readouterr().out) == shown
     training = prober.asked["espcn"]
-    assert training.trainer["lightning"]["precision"] == "bf16-mixed"
+    assert training.trainer["lightning"]["precision"] == ("32-true" if shown[-1] == "default" else "bf16-mixed")
     assert training.data["chunk"] == training.trainer["chunk"] > 1
     assert training.data["batch_size"] == 32
-    assert "Profile smoke, conf/trainer/gpu.yaml" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("words", ["", "trainer=default", "run_on=gpu"])
-def test_bf16_is_shown_beside_float32_where_the_cpu_has_it(
-    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """And nobody has said which one is wanted."""
-    monkeypatch.setattr(planning, "cpu_has_bf16", lambda: True)
-    prober = Prober()
-    plan("smoke", ["espcn"], words.split(), 20, prober)
-    shown = [
-        line.split("/")[-1].split(";")[0] for line in capsys.readouterr().out.splitlines() if "conf/trainer/" in line
-    ]
-    assert shown == {"": ["default.yaml", "cpu_bf16.yaml"], "run_on=gpu": ["gpu.yaml"]}.get(words, ["default.yaml"])
-    if not words:
-        assert prober.asked["espcn"].trainer["lightning"]["precision"] == "bf16-mixed"
 
 
 def test_a_budget_of_time_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,16 +129,12 @@ def test_the_made_up_images_are_pairs_of_every_scale(scale: int, tmp_path: Path)
     assert np.array_equal(store.lr("image0"), Bicubic(scale)(store.hr("image0"))[1])
 
 
-def test_what_is_missing_is_made_up(tmp_path: Path) -> None:
+def test_what_is_missing_is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     described, remarks = with_stand_ins(DESCRIBED, tmp_path)
     assert described["generator"] == DESCRIBED["generator"]["net"]
     assert described["content"] == DESCRIBED["content"] | {"path": str(tmp_path / "vgg19-made-up.npz")}
     assert described["lr"] == 0.1
     assert remarks == ["generator untrained", "VGG-19 of random weights"]
-    assert "path" not in DESCRIBED["content"]
-
-
-def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.pth").touch()
     monkeypatch.setenv("SRLAB_VGG19", str(tmp_path / "mine.pth"))
     assert with_stand_ins({"content": DESCRIBED["content"]}, tmp_path) == ({"content": DESCRIBED["content"]}, [])

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from tiny import Recorder, fitted
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
@@ -127,6 +129,15 @@ class MortalData(PairData):
 def fail() -> None:
     """What `die` may be: the cheapest interruption."""
     raise ConnectionError("interrupted")
+
+
+def trained(name: str, store: Path, work: Path, life: int = 0, die: Any = fail, minutes: float = 0) -> Fitted:
+    """A training of one of KINDS: 3 chunks and a validation image an epoch, a checkpoint after each chunk."""
+    kind = KINDS[name]
+    settings = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10} | kind.data
+    data = MortalData(str(store), **settings)
+    data.life, data.die = life, die
+    return fitted(kind.module(), data, work, Recorder(), EPOCHS, checkpoint_minutes=minutes, **kind.trainer)
 
 
 def killed(signum: signal.Signals, seconds: float) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import smooth
+from tiny import Recorder, fitted, smooth
 
 from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
@@ -14,6 +14,9 @@ from srlab.degradation.packing import pack
 from srlab.files import read_json
 from srlab.images.files import write_png
 from srlab.patches.datamodule import PairData
+from srlab.training.fit import Fitted
+
+Train = Callable[..., Fitted]
 
 
 def small_store(folder: Path, num_val: int) -> Path:
@@ -48,3 +51,21 @@ def data(store: Path) -> Callable[..., PairData]:
         return PairData(**{**numbers, **changes})
 
     return make
+
+
+@pytest.fixture
+def train(data: Callable[..., PairData], tmp_path: Path) -> Train:
+    """Trains a module, in a folder of its own unless `name` names it; `feed` changes what `data` makes."""
+
+    def run(
+        module: Any,
+        epochs: int = 1,
+        watcher: Any = None,
+        name: str = "",
+        feed: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Fitted:
+        work = tmp_path / (name or f"training-{len(list(tmp_path.iterdir()))}")
+        return fitted(module, data(**feed or {}), work, watcher or Recorder(), epochs, **changes)
+
+    return run

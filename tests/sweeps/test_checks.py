@@ -3,9 +3,7 @@
 import sys
 
 import pytest
-from bench import ROOT, Bench
-
-from srlab.sweeps.checks import upstream
+from bench import Bench
 
 
 @pytest.mark.parametrize(
@@ -57,12 +55,6 @@ def test_settings_of_the_data_belong_to_dvc(bench: Bench, word: str, stage: str,
     line = bench.refused("model=espcn", "models.espcn.lr=1e-3,1e-4", word)
     assert line.startswith(f"error: {word.partition('=')[0]} is a setting of the data (stage {stage}")
     assert cure in line
-
-
-def test_upstream_is_what_dvc_yaml_says() -> None:
-    found = upstream(ROOT / "dvc.yaml")
-    assert set(found) >= {"scale", "degrade", "augment", "seed", "datasets.${key}"}
-    assert not [key for key in found if key.startswith(("models", "schedules", "recipes", "evaluate"))]
 
 
 def test_without_data_it_says_so(bench: Bench) -> None:

@@ -26,15 +26,12 @@ from srlab.sweeps.space import Parameter, describe, grid, override_text, overrid
     ],
 )
 def test_the_grammar_is_hydras(text: str, distribution: Any) -> None:
-    (found,) = parse({"models.espcn.lr": text})
+    (found, listed) = parse({"models.espcn.lr": text, "a": [1, "b c"]})
+    assert listed.distribution == CategoricalDistribution([1, "b c"])
     assert found == Parameter("models.espcn.lr", text, distribution)
     constants, (same,) = split([f"models.espcn.lr={text}"])
     assert not constants
     assert same.distribution == distribution
-
-
-def test_a_list_is_a_choice() -> None:
-    assert parse({"a": [1, "b c"]})[0].distribution == CategoricalDistribution([1, "b c"])
 
 
 @pytest.mark.parametrize(

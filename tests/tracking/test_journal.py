@@ -61,15 +61,6 @@ def test_a_kill_leaves_whole_entries(journal: Journal) -> None:
         assert all_of(journal.path) == whole[: content[:length].count(b"\n")]
 
 
-def test_files_are_copies(journal: Journal, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/one.txt").write_text("1")
-    kept = [journal.keep(tmp_path / name) for name in ("folder/one.txt", "folder/one.txt", "folder")]
-    (tmp_path / "folder/one.txt").write_text("2")
-    assert len(set(kept)) == 3
-    assert [(files(journal.path) / name).read_text() for name in (*kept[:2], f"{kept[2]}/one.txt")] == ["1"] * 3
-
-
 def test_a_closed_journal_is_free_though_a_worker_that_was_forked_lives_on(journal: Journal) -> None:
     child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[journal._file.fileno()])
     assert is_held(journal.path)

@@ -7,6 +7,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import torch
 from children import ended, started
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kinds import EPOCHS, MortalData, fail, regression, same
-from tiny import Recorder, fitted, trainer
+from kinds import regression, same, trained
+from tiny import Recorder, trainer
 from torch import Tensor, nn
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.models.espcn import ESPCN
@@ -26,14 +28,8 @@ from srlab.patches.datamodule import PairData
 from srlab.training.checkpoints import WholeFiles, newest, random_states, set_random_states
 from srlab.training.fit import Fitted, fit
 
-SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
 BY = {"lr": "0.1"}  # what made the checkpoints of these tests
-
-
-def run(store: Path, work: Path, life: int = 0, die: Any = fail) -> Fitted:
-    data = MortalData(str(store), **SETTINGS)
-    data.life, data.die = life, die
-    return fitted(regression(), data, work, Recorder(), EPOCHS, checkpoint_minutes=0)
+run = partial(trained, "plateau")
 
 
 @pytest.fixture(scope="module")
@@ -221,10 +217,10 @@ class Greedy(ESPCN):
         return super().training_loss(lr, hr, epoch)
 
 
-def greedy(store: Path, work: Path, **changes: Any) -> Fitted:
+def greedy(train: Train, **changes: Any) -> Fitted:
     module = regression(lambda: Greedy(2))
     module.net.__dict__.update(changes)
-    return fitted(module, PairData(str(store), **SETTINGS), work, Recorder(), 1)
+    return train(module)
 
 
 @pytest.mark.parametrize(
@@ -232,11 +228,11 @@ def greedy(store: Path, work: Path, **changes: Any) -> Fitted:
     [{"num_bytes": 1 << 60}, {"error": MemoryError()}, {"error": torch.OutOfMemoryError("CUDA out of memory.")}],
     ids=["allocator", "python", "gpu"],
 )
-def test_too_little_memory_is_named_with_the_cures(store: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_too_little_memory_is_named_with_the_cures(train: Train, changes: dict[str, Any]) -> None:
     with pytest.raises(SrlabError, match=r"^train test: out of memory: lower its batch_size or .*accumulate"):
-        greedy(store, tmp_path, **changes)
+        greedy(train, **changes)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):  # any other passes unchanged
-        greedy(store, tmp_path, error=RuntimeError("shapes cannot be multiplied"))
+        greedy(train, error=RuntimeError("shapes cannot be multiplied"))
 
 
 # What is in it.
@@ -270,11 +266,11 @@ def test_the_state_of_a_gpu_is_that_of_the_process_s_own(monkeypatch: pytest.Mon
         assert len(given_to) == is_there
 
 
-def test_a_precision_that_needs_its_loss_scaled_is_refused(store: Path, tmp_path: Path) -> None:
+def test_a_precision_that_needs_its_loss_scaled_is_refused(data: Callable[..., PairData], tmp_path: Path) -> None:
     def with_scaler(**arguments: Any) -> Any:
         made = trainer(1)(**arguments)
         made.strategy.precision_plugin.scaler = object()  # as 16-mixed has on a GPU
         return made
 
     with pytest.raises(SrlabError, match="set bf16-mixed or 32-true"):
-        fit(regression(), PairData(str(store), **SETTINGS), with_scaler, tmp_path, "test", 1, Recorder(), BY, 1)
+        fit(regression(), data(), with_scaler, tmp_path, "test", 1, Recorder(), BY, 1)

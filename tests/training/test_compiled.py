@@ -1,39 +1,34 @@
 """What is compiled, what is not, and in what precision each is computed."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from kinds import Colours, gan, regression, same, smooth_gan
 from pytorch_lightning.plugins import MixedPrecision
-from test_speed import PLAIN, alike, srresnet, still_gan, trained
-from tiny import Recorder, fitted
+from test_speed import alike, plainly_and, speed, srresnet, still_gan
 from torch import Tensor
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.models.drcn import DRCN
 from srlab.models.srresnet import SRResNet
 from srlab.models.vdsr import VDSR
-from srlab.patches.datamodule import PairData
 from srlab.training.recipe import Recipe
-from srlab.training.speed import Speed
 
 
 def test_what_compiled_graphs_and_synchronized_statistics_do_not_allow_is_refused() -> None:
     module = regression(recipe=Recipe(warmup=0, clip_norm=0.0, accumulate=2, ema=0.0))
     with pytest.raises(SrlabError, match=r"recipes\.\*\.accumulate 2 does not allow: set it to 1, or"):
-        Speed(channels_last=False, compile="max-autotune", tf32=False, capture=False).apply(module)
+        speed(compile="max-autotune").apply(module)
     module = gan(r1=1.0)
     module.discriminator = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.discriminator)
     with pytest.raises(SrlabError, match=r"set trainer\.lightning\.sync_batchnorm=false, or gans\.\*\.r1 to 0"):
         module.on_train_start()
 
 
-def test_the_penalty_works_with_a_compiled_discriminator(
-    data: Callable[..., PairData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_penalty_works_with_a_compiled_discriminator(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled code has no gradients of gradients."""
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, mode: compile_module(module, backend="aot_eager"))
@@ -43,8 +38,7 @@ def test_the_penalty_works_with_a_compiled_discriminator(
         made.r1 = 1.0
         return made
 
-    compiled = Speed(channels_last=False, compile="default", tf32=False, capture=False)
-    alike(*(trained(module, data(), tmp_path / str(n), s, 1) for n, s in enumerate((PLAIN, compiled))))
+    alike(*plainly_and(speed(compile="default"), module, train, 1))
 
 
 def refusing(graph: Any, inputs: Any) -> Any:
@@ -103,13 +97,10 @@ def test_validation_is_in_full_precision_and_measures_no_kernels() -> None:
 
 @pytest.mark.parametrize("make", [srresnet, smooth_gan], ids=["regression", "gan"])
 def test_a_chunk_in_bf16_is_its_steps_also_if_weights_that_were_cast_are_kept(
-    make: Callable[[], Any], data: Callable[..., PairData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Any], train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Lightning may have it: its context is that of a whole chunk."""
     kept = lambda plugin: torch.autocast("cpu", torch.bfloat16, cache_enabled=True)  # noqa: E731
     monkeypatch.setattr(MixedPrecision, "autocast_context_manager", kept)
-    results = []
-    for chunk in (1, 8):
-        loaded, work = data(patches_per_epoch=32, chunk=chunk), tmp_path / str(chunk)
-        results.append(fitted(make(), loaded, work, Recorder(), 1, precision="bf16-mixed"))
-    assert same(*results)
+    feeds = ({"patches_per_epoch": 32, "chunk": chunk} for chunk in (1, 8))
+    assert same(*(train(make(), feed=feed, precision="bf16-mixed") for feed in feeds))

@@ -1,24 +1,18 @@
 """Every network of the profiles is trained by the rule of its line."""
 
-import copy
-from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from profiles import PROFILES
-from tiny import Recorder, fitted
+from profiles import PROFILES, TEXTS
+from trainings import Train
 
-from srlab.patches.datamodule import PairData
-from srlab.training.fit import Fitted
+from srlab.planning.configs import configs
 from srlab.training.optimizers import ClippedSGD
 
-ROOT = Path(__file__).parents[2]
 OPTIMIZER = ("optimizer", "lr", "momentum", "weight_decay", "clip")
 LINES = {  # one of those that differ in it
     (model, *(line.get(key) for key in OPTIMIZER)): (profile, model)
@@ -27,33 +21,17 @@ LINES = {  # one of those that differ in it
 }
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with profile `smoke`, as the current one and that of Hydra."""
-    folder = tmp_path_factory.mktemp("bench")
-    lay(folder, PROFILES["smoke"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            yield folder
-
-
-def lay(folder: Path, params: dict[str, Any]) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-
-
-def trained(cfg: DictConfig, data: PairData, work: Path, epochs: int) -> Fitted:
-    torch.manual_seed(0)
-    module = instantiate(cfg.model.module)
-    return fitted(module, data, work, Recorder(), epochs)
+def composed(profile: str, model: str, folder: Path, *words: str) -> DictConfig:
+    """The config of a training, by the profile as it is in the working tree."""
+    (folder / "params.yaml").write_text(TEXTS[profile])
+    with chdir(folder):
+        return configs(None, [model], words)[1][model]
 
 
 @pytest.mark.parametrize(("profile", "model"), LINES.values())
-def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, profile: str, model: str) -> None:
-    lay(bench, PROFILES[profile])
-    config, line = compose("train", [f"model={model}"]), PROFILES[profile]["models"][model]
-    lay(bench, PROFILES["smoke"])
-    (optimizer,), (schedule,) = instantiate(config.model.module).configure_optimizers()
+def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(profile: str, model: str, tmp_path: Path) -> None:
+    cfg, line = composed(profile, model, tmp_path), PROFILES[profile]["models"][model]
+    (optimizer,), (schedule,) = instantiate(cfg.model.module).configure_optimizers()
     kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "clipped_sgd": ClippedSGD}
     assert type(optimizer) is kinds[line["optimizer"]]
     assert schedule.optimizer is optimizer
@@ -63,27 +41,10 @@ def test_a_line_makes_the_optimizer_and_the_schedule_that_it_names(bench: Path, 
 
 
 @pytest.mark.parametrize("model", PROFILES["smoke"]["models"])
-def test_a_small_training_halves_the_loss(
-    bench: Path, model: str, data: Callable[..., PairData], tmp_path: Path
-) -> None:
+def test_a_small_training_halves_the_loss(model: str, train: Train, tmp_path: Path) -> None:
     """At the size and by the rule of `smoke`, in 10 epochs of 16 steps."""
-    cfg = compose("train", [f"model={model}", "scale=2"])
-    rows = trained(cfg, data(patches_per_epoch=64), tmp_path / "work", 10).rows
+    torch.manual_seed(0)
+    module = instantiate(composed("smoke", model, tmp_path, "scale=2").model.module)
+    rows = train(module, 10, feed={"patches_per_epoch": 64}).rows
     assert rows[-1]["train/loss"] < rows[0]["train/loss"] / 2
     assert rows[-1]["val/psnr"] > rows[0]["val/psnr"]
-
-
-def test_drcn_s_loss_is_told_the_epoch(bench: Path, data: Callable[..., PairData], tmp_path: Path) -> None:
-    """Or alpha would stay 1 and the weights of the recursions would stay a mean for ever."""
-    cfg = compose("train", ["model=drcn", "scale=2", "models.drcn.alpha_epochs=2"])
-    torch.manual_seed(0)
-    module = instantiate(cfg.model.module)
-    before = copy.deepcopy(module.net.shares.tolist())
-    shares = []
-    watcher = Recorder()
-    watcher.metrics = lambda row, step: shares.append(module.net.shares.tolist())
-    fitted(module, data(), tmp_path / "work", watcher, 2)
-    # first weight decay alone: 0.0001 * lr (0.01) a step, by momentum less than 10 times that; then the loss, which
-    # moves a weight by its `clip` of 0.0001 a step
-    assert shares[0] == pytest.approx(before, rel=2e-5)
-    assert shares[1] != pytest.approx(before, rel=2e-5)

@@ -12,40 +12,43 @@ from srlab.training import devices
 from srlab.training.devices import cpu_has_bf16, device_type
 
 
-def found(monkeypatch: pytest.MonkeyPatch, device: str | None) -> None:
-    """torch finds this accelerator, or none."""
+def found(monkeypatch: pytest.MonkeyPatch, device: str | None, has_bf16: bool) -> None:
+    """torch finds this accelerator, or none, beside a CPU that has bf16 or not."""
     there = None if device is None else torch.device(device)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: there)
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has_bf16)
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "there", "expected"),
-    [("auto", "cuda", "cuda"), ("auto", None, "cpu"), ("cpu", "cuda", "cpu"), ("gpu", "cuda", "cuda")],
+    ("accelerator", "precision", "there", "has_bf16", "expected"),
+    [
+        ("auto", "32-true", "cuda", False, "cuda"),
+        ("auto", "32-true", None, False, "cpu"),
+        ("cpu", "32-true", "cuda", False, "cpu"),
+        ("gpu", "32-true", "cuda", False, "cuda"),
+        ("auto", "bf16-mixed", None, True, "cpu"),
+        ("auto", "bf16-mixed", "cuda", False, "cuda"),
+    ],
 )
 def test_the_device_is_the_one_that_lightning_takes(
-    accelerator: str, there: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+    accelerator: str, precision: str, there: str | None, has_bf16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found(monkeypatch, there)
-    assert device_type({"accelerator": accelerator, "precision": "32-true"}) == expected
+    found(monkeypatch, there, has_bf16)
+    assert device_type({"accelerator": accelerator, "precision": precision}) == expected
 
 
-def test_a_gpu_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    found(monkeypatch, None)
-    with pytest.raises(SrlabError, match=r"^trainer\.lightning\.accelerator is gpu, .*: take trainer=default.*$"):
-        device_type({"accelerator": "gpu", "precision": "bf16-mixed"})
-
-
-@pytest.mark.parametrize(("has", "there"), [(False, None), (True, None), (False, "cuda")])
-def test_bf16_that_a_cpu_would_imitate_is_refused(
-    has: bool, there: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found(monkeypatch, there)
-    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has)
-    if has or there:
-        assert device_type({"accelerator": "auto", "precision": "bf16-mixed"}) == (there or "cpu")
-        return
-    with pytest.raises(SrlabError, match="take trainer=default"):
-        device_type({"accelerator": "auto", "precision": "bf16-mixed"})
+@pytest.mark.parametrize(
+    ("accelerator", "line"),
+    [
+        ("gpu", r"^trainer\.lightning\.accelerator is gpu, .*: take trainer=default"),
+        ("auto", "take trainer=default"),
+    ],
+    ids=["no gpu", "bf16 that a CPU would imitate"],
+)
+def test_what_is_not_there_is_one_line(accelerator: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found(monkeypatch, None, has_bf16=False)
+    with pytest.raises(SrlabError, match=line):
+        device_type({"accelerator": accelerator, "precision": "bf16-mixed"})
 
 
 @pytest.mark.parametrize(

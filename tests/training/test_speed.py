@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import torch
 from kinds import cosine, gan, regression
-from tiny import Recorder, fitted
+from trainings import Train
 
 from srlab.models.srresnet import SRResNet
-from srlab.patches.datamodule import PairData
 from srlab.training.fit import Fitted
 from srlab.training.regression import Regression
 from srlab.training.speed import Speed
@@ -29,15 +28,22 @@ def still_gan() -> Any:
     return module
 
 
-def trained(make: Callable[[], Any], data: PairData, work: Path, speed: Speed, epochs: int = 2) -> Fitted:
-    module = make()
-    names = list(module.state_dict())
-    speed.apply(module)
-    assert list(module.state_dict()) == names
-    return fitted(module, data, work, Recorder(), epochs)
+def speed(**changes: Any) -> Speed:
+    return Speed(**({"channels_last": False, "compile": None, "tf32": False, "capture": False} | changes))
 
 
-PLAIN = Speed(channels_last=False, compile=None, tf32=False, capture=False)
+def plainly_and(changed: Speed, make: Callable[[], Any], train: Train, epochs: int) -> list[Fitted]:
+    """A training as it is, and one with `changed`."""
+    results = []
+    for one in (speed(), changed):
+        module = make()
+        names = list(module.state_dict())
+        one.apply(module)
+        assert list(module.state_dict()) == names
+        results.append(train(module, epochs))
+    return results
+
+
 has_time = os.environ.get("SRLAB_COMPILE") and shutil.which("g++")
 slowly = pytest.mark.skipif(not has_time, reason="takes g++ and half a minute: SRLAB_COMPILE=1")
 
@@ -51,11 +57,8 @@ def alike(one: Fitted, other: Fitted) -> None:
 
 
 @pytest.mark.parametrize("make", [regression, srresnet, still_gan])
-def test_pixel_by_pixel_memory_gives_the_same_results(
-    make: Callable[[], Any], data: Callable[..., PairData], tmp_path: Path
-) -> None:
-    last = Speed(channels_last=True, compile=None, tf32=False, capture=False)
-    results = [trained(make, data(), tmp_path / str(number), s) for number, s in enumerate((PLAIN, last))]
+def test_pixel_by_pixel_memory_gives_the_same_results(make: Callable[[], Any], train: Train) -> None:
+    results = plainly_and(speed(channels_last=True), make, train, 2)
     alike(*results)
     for tensor in results[1].network.parameters():
         assert tensor.ndim != 4 or tensor.is_contiguous(memory_format=torch.channels_last)
@@ -63,15 +66,14 @@ def test_pixel_by_pixel_memory_gives_the_same_results(
 
 @pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=slowly)])
 def test_compiled_networks_learn_the_same(
-    backend: str, data: Callable[..., PairData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Traced, and run as it was traced ("eager") or as machine code made of it."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, mode: compile_module(module, backend=backend))
-    compiled = Speed(channels_last=False, compile="default", tf32=False, capture=False)
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    results = [trained(regression, data(), tmp_path / str(n), s, 1) for n, s in enumerate((PLAIN, compiled))]
+    results = plainly_and(speed(compile="default"), regression, train, 1)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before  # it was compiled indeed
     alike(*results)
 
@@ -79,11 +81,11 @@ def test_compiled_networks_learn_the_same(
 def test_every_network_of_a_module_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, mode: told.append((type(module).__name__, mode)))
-    Speed(channels_last=False, compile="reduce-overhead", tf32=False, capture=False).apply(gan())
+    speed(compile="reduce-overhead").apply(gan())
     assert told[:2] == [("SRResNet", "reduce-overhead"), ("Discriminator", "reduce-overhead")]
 
 
 def test_rounded_products_are_switched_for_matrices_and_convolutions() -> None:
     for tf32 in (True, False):
-        Speed(channels_last=False, compile=None, tf32=tf32, capture=False).apply(regression())
+        speed(tf32=tf32).apply(regression())
         assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is tf32

@@ -1,16 +1,14 @@
 """The share of the time that the device waits for patches, and how many it gets."""
 
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from kinds import regression
-from tiny import Recorder, fitted
+from tiny import Recorder
+from trainings import Train
 
-from srlab.patches.datamodule import PairData
 from srlab.training import history
 from srlab.training.history import Waiting
 
@@ -58,10 +56,10 @@ def test_an_epoch_that_is_entered_in_the_middle_counts_from_there(monkeypatch: p
 SPEEDS = {"speed/wait_share", "speed/patches_per_second"}
 
 
-def test_the_watcher_is_told_and_the_rows_are_not(data: Callable[..., PairData], tmp_path: Path) -> None:
+def test_the_watcher_is_told_and_the_rows_are_not(train: Train) -> None:
     """They differ from run to run, so they are no part of a result."""
     seen = Recorder()
-    result = fitted(regression(), data(), tmp_path, seen, 2)
+    result = train(regression(), 2, seen)
     for row in seen.rows.values():
         assert row.keys() >= SPEEDS
         assert 0 <= row["speed/wait_share"] <= 1

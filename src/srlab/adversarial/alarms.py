@@ -20,13 +20,8 @@ def colour_drift(sr: Tensor, lr: Tensor, scale: int) -> Tensor:
 class Alarms:
     """One line, once, when adversarial training has gone wrong for `epochs` epochs in a row; again if it comes back.
 
-    Args:
-        certainty: how far the discriminator's mean probabilities for HR and SR may lie apart, in [0, 1].
-        drift: how far the mean colour of SR may lie from bicubic's, in grey levels (see `colour_drift`).
-        epochs: how many epochs one of them must be too large.
-
-    Raises:
-        SrlabError: `epochs` is less than 1.
+    The discriminator's mean probabilities for HR and SR, in [0, 1], may lie apart by `certainty`; `colour_drift` may be
+    `drift`, in grey levels. SrlabError if `epochs` is less than 1.
     """
 
     def __init__(self, certainty: float, drift: float, epochs: int) -> None:

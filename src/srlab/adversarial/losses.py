@@ -30,9 +30,7 @@ class VGGContent(nn.Module):
     Features are divided by 12.75 (sec. 3.2: "equivalent to multiplying Equation 5 with a rescaling factor of ~0.006"),
     which brings VGG54 near the scale of the MSE, and VGG22 nowhere near: conf/base/content.yaml has what was measured.
     `path` is a file of weights, None for what `vgg19_file` finds; `facts` say which, for the metadata of a training.
-
-    Raises:
-        SrlabError: the weights are missing or damaged; there is no fallback.
+    SrlabError if the weights are missing or damaged; there is no fallback.
     """
 
     def __init__(self, layer: Literal["vgg22", "vgg54"], path: str | None = None) -> None:

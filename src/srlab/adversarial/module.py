@@ -12,8 +12,7 @@ from srlab.models.base.network import Network, full_precision
 from srlab.training.finite import require_finite
 from srlab.training.graphed import Scores
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
-from srlab.training.schedules import Schedule
-from srlab.training.trainable import Trainable
+from srlab.training.trainable import Schedule, Trainable
 from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR
@@ -42,23 +41,9 @@ class Adversarial(Trainable):
     train/adversarial, train/discriminator, train/d_real, train/d_fake (mean probabilities), val/content, val/psnr,
     val/ssim, val/colour_drift (grey levels).
 
-    The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch
-    nearest to the pre-trained generator. With MSE content the two choose the same.
-
-    Args:
-        content: loss (SR, HR) -> scalar; logged as it is.
-        content_weight: brings `content` to the scale that `adversarial_weight` is relative to.
-        adversarial_weight: 1e-3 in the paper (eq. 3).
-        lr: the first learning rate of the generator (1e-4 in the paper).
-        optimizer: makes the optimizers (Adam there).
-        discriminator_lr: that of the discriminator (the same in the paper).
-        label_smoothing: how far below 1 the discriminator's target for HR lies.
-        r1: gamma of the R1 penalty (Mescheder et al. 2018), gamma/2 * E ||grad D(HR)||^2; 0 = none.
-        translation: most px that SR and HR are moved before they are judged; 0 = none.
-        alarms: asked once an epoch, and what they say is printed.
-
-    Raises:
-        SrlabError: label_smoothing is not in [0, 1), or r1 or translation is negative.
+    The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch nearest
+    to the pre-trained generator. With MSE content the two choose the same. SrlabError if label_smoothing is
+    not in [0, 1), or r1 or translation is negative.
     """
 
     monitor, sign = "val/content", -1
@@ -67,18 +52,18 @@ class Adversarial(Trainable):
         self,
         generator: Network,
         discriminator: nn.Module,
-        content: nn.Module,
-        adversarial_weight: float,
-        lr: float,
-        discriminator_lr: float,
+        content: nn.Module,  # loss (SR, HR) -> scalar; logged as it is
+        adversarial_weight: float,  # 1e-3 in the paper (eq. 3)
+        lr: float,  # the generator's first one (1e-4 in the paper)
+        discriminator_lr: float,  # the same in the paper
         schedule: Schedule,
-        alarms: Alarms,
-        label_smoothing: float = 0.0,
-        r1: float = 0.0,
+        alarms: Alarms,  # asked once an epoch, and what they say is printed
+        label_smoothing: float = 0.0,  # how far below 1 the discriminator's target for HR lies
+        r1: float = 0.0,  # gamma of the penalty gamma/2 * E ||grad D(HR)||^2 (Mescheder et al. 2018)
         recipe: Recipe = PLAIN,
-        content_weight: float = 1.0,
-        translation: int = 0,
-        optimizer: MakeOptimizer = torch.optim.Adam,
+        content_weight: float = 1.0,  # brings `content` to the scale that `adversarial_weight` is relative to
+        translation: int = 0,  # most px that SR and HR are moved before they are judged
+        optimizer: MakeOptimizer = torch.optim.Adam,  # as in the paper
     ) -> None:
         super().__init__(recipe)
         if not 0 <= label_smoothing < 1 or r1 < 0 or translation < 0:

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.planning.probed import Training
 from srlab.profile import QUICK, changed, committed
 from srlab.start import ROOT
@@ -28,7 +28,7 @@ def configs(profile: str | None, only: Sequence[str], overrides: Sequence[str]) 
             try:
                 return compose("train", [*more, *overrides, f"hydra.searchpath=[file://{folder}]"])
             except HydraException as error:
-                raise SrlabError(str(error).splitlines()[0]) from error
+                raise SrlabError(one_line(error)) from error
 
         params = composed()
         known = [*params.models, *params.gans]

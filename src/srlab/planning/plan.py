@@ -23,24 +23,16 @@ Probe = Callable[[Training], Probed]  # SrlabError if it fails
 
 
 def plan(
-    profile: str | None,
-    only: Sequence[str],
-    overrides: Sequence[str],
-    num_steps: int,
+    profile: str | None,  # of conf/profile; None takes the params.yaml of the current folder
+    only: Sequence[str],  # lines of `models` and `gans`; none stands for all
+    overrides: Sequence[str],  # Hydra's, as in "models.espcn.batch_size=32"
+    num_steps: int,  # to measure; fewer are measured where they are slow
     probe: Probe,
-    minutes: float | None = None,
+    minutes: float | None = None,  # a budget of time for each training; prints how many epochs fit into it
 ) -> None:
     """Probe every training and print the table; on a CPU with bf16 instructions also that of `trainer=cpu_bf16`.
 
-    Args:
-        profile: of conf/profile; None takes the params.yaml of the current folder.
-        only: lines of `models` and `gans`; none stands for all.
-        overrides: Hydra's, as in "models.espcn.batch_size=32".
-        num_steps: to measure; fewer are measured where they are slow.
-        minutes: a budget of time for each training; prints how many epochs fit into it.
-
-    Raises:
-        SrlabError: no such profile, name or key; or, after the table of the others, a training could not be probed.
+    SrlabError for a profile, name or key that is not there, or, after the table of the others, if one was not probed.
     """
     if num_steps < 1:
         raise SrlabError(f"a probe of {num_steps} steps measures nothing: give --steps 1 or more")

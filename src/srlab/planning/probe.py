@@ -39,9 +39,7 @@ SLOW = 50  # steps in LIMIT: slower ones are made one by one, since a chunk save
 class Stopwatch(Callback):
     """Times `num_steps` steps after some to warm up, then a validation image, and stops the training in between.
 
-    Args:
-        limit: seconds of measured steps after which no further one begins.
-        compiles: whether the first step compiles, which takes minutes.
+    After `limit` seconds of measured steps no further one begins. A first one that `compiles` takes minutes.
     """
 
     def __init__(self, num_steps: int, limit: float, *, compiles: bool) -> None:
@@ -51,18 +49,14 @@ class Stopwatch(Callback):
         self._done, self._slow = 0, True
         self._began, self._start, self._turn_start, self._image_start = 0.0, None, 0.0, 0.0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer, pl_module) -> None:
         self._began = self._turn_start = now(pl_module.device)
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if self._slow:
             del batch[1:]  # one step of the chunk, and then a look at the clock
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         # By the CPU's clock, which is a few steps ahead of the GPU's queue: to synchronize here would slow it down.
         time_now, is_first = time.perf_counter(), batch_idx == 0
         self._done += len(batch)
@@ -78,20 +72,10 @@ class Stopwatch(Callback):
             self.measured = self._done
             trainer.should_stop = True
 
-    def on_validation_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0) -> None:
         self._image_start = now(pl_module.device)
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
         self.image_seconds = now(pl_module.device) - self._image_start  # the last one's: the first warms up
 
 
@@ -102,8 +86,7 @@ class Nobody(Watcher):
 def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     """Build `training` as pipelines/train.py does and run its first steps in `work`, an empty folder.
 
-    Raises:
-        SrlabError: what `fit` raises, or a setting makes no sense.
+    SrlabError as `fit` raises it, or if a setting makes no sense.
     """
     idle = _resident("VmRSS")
     pl.seed_everything(training.seed, verbose=False)

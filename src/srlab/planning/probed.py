@@ -23,31 +23,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Probed:
-    """What was seen.
+    """What was seen."""
 
-    Attributes:
-        num_parameters: learned numbers of each network that is trained: the network, or generator and discriminator.
-        multiply_adds: of one enlargement to 1280x720 by the network that is kept.
-        device: its name, of a CPU with the number of threads.
-        peak_bytes: peak memory: on a CPU the resident set of the whole process, None where the system does not tell;
-            on a GPU that of tensors.
-        idle_bytes: the part of it that Python and its libraries took before anything was built; None on a GPU.
-        num_steps: measured; fewer than asked for where they are slow.
-        step_seconds: per optimizer step, feeding included.
-        image_side: of the validation images, px.
-        image_seconds: per validation image.
-        remarks: which stand-ins were used for missing inputs.
-    """
-
-    num_parameters: list[int]
-    multiply_adds: int
-    device: str
+    num_parameters: list[int]  # that learn, of each trained network: one, or generator and discriminator
+    multiply_adds: int  # of one enlargement to 1280x720 by the network that is kept
+    device: str  # its name, of a CPU with the number of threads
     num_devices: int
     precision: str
-    peak_bytes: int | None
-    idle_bytes: int | None
-    num_steps: int
-    step_seconds: float
-    image_side: int
-    image_seconds: float
-    remarks: list[str]
+    peak_bytes: int | None  # of the whole process, None where the system does not tell; on a GPU of tensors
+    idle_bytes: int | None  # of it, what Python and its libraries took before anything was built; None on a GPU
+    num_steps: int  # measured; fewer than asked for where they are slow
+    step_seconds: float  # per optimizer step, feeding included
+    image_side: int  # of the validation images, px
+    image_seconds: float  # per validation image
+    remarks: list[str]  # which stand-ins were used for missing inputs

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -15,15 +16,12 @@ from srlab.tracking.journal import LOCAL
 from srlab.tracking.tracker import Tracker, remembered_run
 
 
+@dataclass
 class Board:
-    """Args:
-    tracker: of the sweep's run, already started.
-    study: of whose trials it shows.
-    name: of the sweep, as the user calls it.
-    """
+    """What the run of a sweep, already started, shows of its study."""
 
-    def __init__(self, tracker: Tracker, study: Study, name: str) -> None:
-        self.tracker, self.study, self.name = tracker, study, name
+    tracker: Tracker
+    study: Study
 
     def update(self) -> None:
         """After each trial: the table of all, and the best value so far."""
@@ -58,8 +56,7 @@ class Board:
 def board(tracking: DictConfig, experiment: str, study: Study, name: str) -> Iterator[tuple[Board, str]]:
     """The board and the id of its run; everything the trials tell MLflow is sent while the block lasts.
 
-    Raises:
-        SrlabError: the tracking server does not answer.
+    SrlabError if the tracking server does not answer.
     """
     tracker: Tracker = instantiate(tracking, experiment=experiment)
     params = {one.key: one.text for one in study.parameters}
@@ -74,4 +71,4 @@ def board(tracking: DictConfig, experiment: str, study: Study, name: str) -> Ite
                 "`srlab send` when it does"
             )
         write_json(study.folder / "run.json", {"run_id": run_id})
-        yield Board(tracker, study, name), run_id
+        yield Board(tracker, study), run_id

@@ -24,11 +24,7 @@ ALLOWED_THOUGH_UPSTREAM = {"seed"}  # a training draws from it, whatever the dat
 
 
 def composed(compose: Compose, words: list[str]) -> DictConfig:
-    """The config, or in one line why there is none.
-
-    Raises:
-        SrlabError: of a key or a group that does not exist.
-    """
+    """The config, or in one line why there is none. SrlabError for a key or a group that does not exist."""
     try:
         return compose(words)
     except (HydraException, OmegaConfBaseException) as error:
@@ -55,8 +51,7 @@ def upstream(dvc_yaml: Path) -> dict[str, list[str]]:
 def refuse_upstream(keys: dict[str, str], dvc_yaml: Path) -> None:
     """Refuse a key that the data depend on; `keys` are key -> text of its values.
 
-    Raises:
-        SrlabError: naming the stages, and the line that makes the data, too.
+    SrlabError names the stages, and the line that makes the data, too.
     """
     for pattern, stages in upstream(dvc_yaml).items():
         for key, text in keys.items():
@@ -78,11 +73,7 @@ def _overlap(key: list[str], pattern: list[str]) -> bool:
 def check_types(parameters: list[Parameter], now: DictConfig) -> None:
     """Refuse a key twice, and values of another type than those of `now`, the config without the parameters.
 
-    Args:
-        parameters: without the config groups.
-
-    Raises:
-        SrlabError: naming the parameter.
+    None of them is a config group. SrlabError names the parameter.
     """
     keys = [one.key for one in parameters]
     if doubled := {key for key in keys if keys.count(key) > 1}:
@@ -111,20 +102,13 @@ def structures(groups: list[Parameter]) -> Iterable[Values]:
 
 
 def check_effects(parameters: list[Parameter], bases: list[DictConfig]) -> None:
-    """Refuse parameters whose values change no training, or choose something that does not exist.
+    """Refuse parameters, none a config group, whose values change no training or choose something that does not exist.
 
-    Args:
-        parameters: without the config groups.
-        bases: for each structure, the config with the first value of every parameter.
-
-    Raises:
-        SrlabError: naming the parameter.
+    `bases` are, for each structure, the config with the first value of every parameter. SrlabError names the parameter.
     """
     for one in parameters:
-        first, *others = [
-            [training_settings(_varied(base, one.key, value)) for base in bases] for value in one.examples
-        ]
-        if others and all(other == first for other in others):
+        found = [[training_settings(_varied(base, one.key, value)) for base in bases] for value in one.examples]
+        if len(found) > 1 and all(settings == found[0] for settings in found):
             models = ", ".join(dict.fromkeys(str(base.model.name) for base in bases))
             raise SrlabError(f"{one.key} changes nothing in the training of {models}: leave it out of the sweep")
 
@@ -139,8 +123,7 @@ def _varied(base: DictConfig, key: str, value: Value) -> DictConfig:
 def training_settings(cfg: DictConfig) -> dict[str, Any]:
     """The settings of a config that the result of a training depends on, by dotted key.
 
-    Raises:
-        SrlabError: a choice in it does not exist.
+    SrlabError if a choice in it does not exist.
     """
     found: dict[str, Any] = {}
     try:

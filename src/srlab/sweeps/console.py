@@ -1,5 +1,7 @@
 """What a sweep says on the console."""
 
+from typing import Any
+
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.planning.forecast import duration
@@ -19,33 +21,23 @@ def say_how_it_begins(study: Study, num_jobs: int) -> None:
 
 def progress(study: Study, asked: Asked, result: Result, left: float) -> str:
     """A line for a trial that is over; `left` are seconds until all are."""
-    ended = result.why
+    ended, best = result.why, study.best()
     if result.outcome:
-        ended = ", ".join(
-            _figure(value, name) for value, name in zip(result.outcome["values"], study.objectives, strict=True)
-        )
-    best = study.best()
+        ended = _figures(study, dict(zip(study.objectives, result.outcome["values"], strict=True)))
     text = f"{study.num_over}/{study.num_trials}  trial {asked.number}, {describe(asked.values)}: {ended}"
     if len(best) == 1:
-        text += (
-            f"; best: trial {best[0]['trial']}, {', '.join(_figure(best[0][name], name) for name in study.objectives)}"
-        )
+        text += f"; best: trial {best[0]['trial']}, {_figures(study, best[0])}"
     elif best:
         text += f"; front: trials {', '.join(str(row['trial']) for row in best)}"
     return f"{text}; about {duration(left / 3600)} left" if study.num_over < study.num_trials else text
 
 
 def say_how_it_ended(study: Study) -> None:
-    """The best trials, and how to promote them.
-
-    Raises:
-        SrlabError: trials failed.
-    """
+    """The best trials, and how to promote them. SrlabError if trials failed."""
     best, rows = study.best(), study.rows()
     for row in best:
         values: Values = {one.key: row[one.key] for one in study.parameters}
-        figures = ", ".join(_figure(row[name], name) for name in study.objectives)
-        print(f"best: trial {row['trial']}: {figures}: {' '.join(overrides(values))}")
+        print(f"best: trial {row['trial']}: {_figures(study, row)}: {' '.join(overrides(values))}")
     if best:
         which = "" if len(best) == 1 else f" --trial {best[0]['trial']}"
         print(f"`srlab promote {study.folder.name}{which}` writes this into params.yaml, `dvc repro` confirms it")
@@ -55,6 +47,11 @@ def say_how_it_ended(study: Study) -> None:
         )
 
 
-def _figure(value: float, name: str) -> str:
-    metric = METRICS.get(name.rpartition("/")[2])
-    return f"{metric.text(value)} {metric.unit}".strip() if metric and metric.unit else f"{name} {value:.4g}"
+def _figures(study: Study, row: dict[str, Any]) -> str:
+    """The objectives of a row."""
+
+    def figure(name: str) -> str:
+        metric = METRICS.get(name.rpartition("/")[2])
+        return f"{metric.text(row[name])} {metric.unit}" if metric and metric.unit else f"{name} {row[name]:.4g}"
+
+    return ", ".join(figure(name) for name in study.objectives)

@@ -18,7 +18,7 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import distribution_to_json
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.files import write_json
 from srlab.kernels import use_threads
 from srlab.sweeps.board import board
@@ -45,8 +45,7 @@ ATTEMPTS = 3  # at a trial whose process dies
 def drive(hydra: Hydra, launcher: Launcher, words: list[str]) -> None:
     """Run the sweep of a command line, or resume it.
 
-    Raises:
-        SrlabError: the sweep makes no sense, something that it needs is missing, or trials failed.
+    SrlabError if the sweep makes no sense, something that it needs is missing, or trials failed.
     """
     compose = partial(hydra.context.config_loader.load_sweep_config, hydra.config)
     constants, parameters, cfg = _read(compose, words)
@@ -143,8 +142,7 @@ def _check_objectives(objectives: DictConfig, pruner: optuna.pruners.BasePruner)
 def _made_by(bases: list[DictConfig], by_model: bool) -> Origin:
     """What decides the results, but for the values: the rest of the config, data, code.
 
-    Raises:
-        SrlabError: data or weights are missing, or a value is none that a network takes.
+    SrlabError if data or weights are missing, or a value is none that a network takes.
     """
     found: Origin = {}
     for cfg in bases:
@@ -165,10 +163,9 @@ def _digest(parameters: list[Parameter], objectives: DictConfig, made_by: Origin
 
 def _threads(launcher: Launcher, cfg: DictConfig) -> list[str]:
     """All cores for each of several trials would be too many. No part of what a study is known by."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if launcher.n_jobs > 1 and cfg.num_threads == 0:
-        return [f"num_threads={max(1, cores // launcher.n_jobs)}"]
-    return []
+    if launcher.n_jobs == 1 or cfg.num_threads != 0:
+        return []
+    return [f"num_threads={max(1, len(os.sched_getaffinity(0)) // launcher.n_jobs)}"]
 
 
 @contextmanager
@@ -206,10 +203,10 @@ def _run_all(
             asked, since = running.pop(future)
             error = future.exception()
             if error is not None and attempts[asked.number] < ATTEMPTS:
-                print(f"trial {asked.number}: its process died ({_line(error)}), another one resumes it", flush=True)
+                print(f"trial {asked.number}: its process died ({one_line(error)}), another one resumes it", flush=True)
                 start(asked)
                 continue
-            result = Result("failed", None, f"its process died: {_line(error)}") if error else future.result()
+            result = Result("failed", None, f"its process died: {one_line(error)}") if error else future.result()
             result = study.tell(asked.number, result, time.monotonic() - since)
             update()
             over = study.num_over
@@ -238,7 +235,3 @@ def _future(launcher: Launcher, trial: Job) -> "Future[Result]":
 
     threading.Thread(target=run, daemon=True).start()
     return future
-
-
-def _line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")[:160] or type(error).__name__

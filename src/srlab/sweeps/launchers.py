@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
@@ -19,7 +20,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.kernels import PORTABLE
 from srlab.sweeps.jobs import Job, Result
 
@@ -29,17 +30,14 @@ BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # Hydra's d
 class Launcher:
     """One trial after the other, in this process, whose imports all of them share. Other launchers derive from it."""
 
-    n_jobs = 1  # trials at a time
+    def __init__(self) -> None:
+        self.n_jobs = 1  # trials at a time
 
     def warm_up(self) -> None:
         """Begin what takes long and needs no search space."""
 
     def open(self, folder: Path) -> None:
-        """Get ready for trials; `folder` is that of all sweeps.
-
-        Raises:
-            SrlabError: something that it needs is missing.
-        """
+        """Get ready for trials; `folder` is that of all sweeps. SrlabError if something that it needs is missing."""
 
     def run(self, trial: Job) -> Result:
         """Run a trial and wait for it; called by as many threads as there are jobs. Raises if its process died."""
@@ -50,11 +48,7 @@ class Launcher:
 
 
 def launcher_of(config: DictConfig) -> Launcher:
-    """The launcher that a config names.
-
-    Raises:
-        SrlabError: it is none of this module.
-    """
+    """The launcher that a config names. SrlabError if it is none of this module."""
     node = config.hydra.launcher
     if node._target_ == BASIC:
         return Launcher()
@@ -64,26 +58,18 @@ def launcher_of(config: DictConfig) -> Launcher:
 
 
 def built(node: Any, where: str) -> Any:
-    """What a config node describes.
-
-    Raises:
-        SrlabError: in one line why it cannot be built.
-    """
+    """What a config node describes. SrlabError says in one line why it cannot be built."""
     try:
         return instantiate(node)
     except InstantiationException as error:
         cause = error.__cause__ or error
-        text = next(iter(str(cause).splitlines()), type(cause).__name__)
-        raise SrlabError(str(cause) if isinstance(cause, SrlabError) else f"{where}: {text}") from error
+        raise SrlabError(str(cause) if isinstance(cause, SrlabError) else f"{where}: {one_line(cause)}") from error
 
 
 class JoblibLauncher(Launcher):
     """Processes of this machine, by loky, joblib's engine; they are used again. Where there are GPUs, one for each.
 
     Each process is an executor of its own, so that one that dies takes no other trial with it.
-
-    Args:
-        n_jobs: processes.
     """
 
     def __init__(self, n_jobs: int) -> None:
@@ -150,8 +136,7 @@ def num_gpus() -> int:
 def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
     """{name of a GPU that no other sweep has: the lock on it, to be kept}, so many as are wanted.
 
-    Raises:
-        SrlabError: there are fewer.
+    SrlabError if there are fewer.
     """
     listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name for name in listed.split(",") if name] or [str(index) for index in range(number)]
@@ -175,18 +160,18 @@ def take_gpus(folder: Path, number: int, wanted: int) -> dict[str, TextIO]:
     return taken
 
 
+@dataclass
 class RayLauncher(Launcher):
-    """Tasks of Ray.
+    """Tasks of Ray, each with so many CPUs and GPUs.
 
-    Args:
-        n_jobs: tasks at a time.
-        address: None for a cluster on this machine for the time of the sweep; "auto" or "ray://host:port" for one that
-            runs, whose machines see this folder under the same name.
-        num_cpus, num_gpus: what a task is given.
+    Without an `address` a cluster on this machine runs as long as the sweep. Of one that runs, "auto" or
+    "ray://host:port", the machines see this folder under the same name.
     """
 
-    def __init__(self, n_jobs: int, address: str | None, num_cpus: float, num_gpus: float) -> None:
-        self.n_jobs, self.address, self.num_cpus, self.num_gpus = n_jobs, address, num_cpus, num_gpus
+    n_jobs: int
+    address: str | None
+    num_cpus: float
+    num_gpus: float
 
     def open(self, folder: Path) -> None:
         try:
@@ -232,19 +217,15 @@ def _require_answer(address: str | None) -> None:
             raise SrlabError(f"no cluster of Ray at {address}: {error}") from error
 
 
+@dataclass
 class SubmititLauncher(Launcher):
-    """A job of SLURM for each trial, by submitit.
+    """A job of SLURM for each trial, by submitit."""
 
-    Args:
-        n_jobs: jobs at a time.
-        cluster: "slurm"; "local" for processes of this machine.
-        folder: for submitit's scripts and logs.
-        parameters: of `submitit.AutoExecutor.update_parameters`.
-    """
-
-    def __init__(self, n_jobs: int, cluster: str, folder: str, parameters: dict[str, Any]) -> None:
-        self.n_jobs, self.cluster, self.folder, self.parameters = n_jobs, cluster, folder, dict(parameters)
-        self._lock = threading.Lock()
+    n_jobs: int
+    cluster: str  # "slurm"; "local" for processes of this machine
+    folder: str  # for submitit's scripts and logs
+    parameters: dict[str, Any]  # of `submitit.AutoExecutor.update_parameters`
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def open(self, folder: Path) -> None:
         try:

@@ -19,12 +19,9 @@ MIN_TRIALS = 8
 
 
 def draw_plots(study: Study, names: Sequence[str], folder: Path) -> list[Path]:
-    """Draw a sweep into PNG files; none where no trial is complete.
+    """Draw a sweep, whose objectives have these `names`, into PNG files; none where no trial is complete.
 
     Importances are left out below MIN_TRIALS complete trials or two parameters that vary.
-
-    Args:
-        names: of the objectives, in the study's order.
     """
     complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
     if not complete:

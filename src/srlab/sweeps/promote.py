@@ -43,11 +43,8 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 def promote(overrides: Mapping[str, Any], file: Path = PARAMS) -> list[str]:
     """Write values at dotted keys ({"models.espcn.lr": 0.003}) into `file`, whole or not at all.
 
-    Returns:
-        A line per key on what became of it.
-
-    Raises:
-        SrlabError: the file has no such value, the new one is of another kind, or the file is no YAML.
+    Gives a line per key on what became of it. SrlabError if the file has no such value, the new one is of another kind,
+    or the file is no YAML.
     """
     writer = YAML()
     writer.Representer, writer.width, writer.preserve_quotes = _Representer, 10**6, True

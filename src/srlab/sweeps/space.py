@@ -35,17 +35,11 @@ TRIED_OF_A_RANGE = 1000  # points above which a grid is taken for a mistake
 
 @dataclass(frozen=True)
 class Parameter:
-    """One key of a search space.
+    """One key of a search space."""
 
-    Args:
-        key: of the config, as "models.espcn.lr"; or a config group, as "model".
-        text: how the user wrote what is tried.
-        distribution: the same for Optuna.
-    """
-
-    key: str
-    text: str
-    distribution: BaseDistribution
+    key: str  # of the config, as "models.espcn.lr"; or a config group, as "model"
+    text: str  # how the user wrote what is tried
+    distribution: BaseDistribution  # the same for Optuna
 
     @property
     def examples(self) -> list[Value]:
@@ -55,11 +49,7 @@ class Parameter:
         return list(dict.fromkeys([self.distribution.low, self.distribution.high]))  # type: ignore[attr-defined]
 
     def points(self) -> list[Value]:
-        """All values, for a grid.
-
-        Raises:
-            SrlabError: there is no end of them.
-        """
+        """All values, for a grid. SrlabError if there is no end of them."""
         match self.distribution:
             case CategoricalDistribution(choices=choices):
                 return list(choices)
@@ -76,8 +66,7 @@ class Parameter:
 def parse(words: Mapping[str, Any]) -> list[Parameter]:
     """The parameters that the `space` of a sweep names: key to text, or to a list of choices.
 
-    Raises:
-        SrlabError: a text is not in the grammar, or leaves nothing to choose from.
+    SrlabError if a text is not in the grammar, or leaves nothing to choose from.
     """
     parser = OverridesParser.create()
     found = []
@@ -96,8 +85,7 @@ def parse(words: Mapping[str, Any]) -> list[Parameter]:
 def parameter(override: Override) -> Parameter:
     """The parameter of an override with a sweep in it.
 
-    Raises:
-        SrlabError: it leaves nothing to choose from, or sweeps what is no scalar.
+    SrlabError if it leaves nothing to choose from, or sweeps what is no scalar.
     """
     key, text = override.get_key_element(), str(override.input_line).partition("=")[2]
     sweep = override.value()
@@ -125,8 +113,7 @@ def parameter(override: Override) -> Parameter:
 def grid(parameters: list[Parameter]) -> list[Values]:
     """Every combination, the last parameter changing fastest.
 
-    Raises:
-        SrlabError: there is no end of them, or there are more than anybody would want.
+    SrlabError if there is no end of them, or there are more than anybody would want.
     """
     points = [one.points() for one in parameters]
     if (number := math.prod(len(values) for values in points)) > TRIED_OF_A_RANGE:
@@ -154,8 +141,7 @@ def overrides(values: Mapping[str, Value]) -> list[str]:
 def split(words: list[str]) -> tuple[list[str], list[Parameter]]:
     """Overrides of a command line without a sweep in them, and the parameters that the others are.
 
-    Raises:
-        SrlabError: see `parameter`.
+    SrlabError as in `parameter`.
     """
     constants, parameters = [], []
     try:

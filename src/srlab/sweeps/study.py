@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import optuna
 from hydra.utils import instantiate
@@ -16,13 +16,12 @@ from omegaconf import DictConfig
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.files import write_json
 from srlab.sweeps.jobs import Result
 from srlab.sweeps.space import Parameter, Values, grid
 from srlab.sweeps.trial import storage_of
 
-OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -40,12 +39,8 @@ class Asked:
 class Study:
     """Trials of one search space on one set of data, whatever process runs them; reopened where it exists.
 
-    Args:
-        folder: of this study.
-        settings: the config's `sweep`; of its sampler, `exhaustive` is to try every point in order.
-
-    Raises:
-        SrlabError: the storage does not answer, or the sampler has no end.
+    `settings` are the config's `sweep`; a sampler that is `exhaustive` tries every point in order. SrlabError if the
+    storage does not answer, or the sampler has no end.
     """
 
     def __init__(
@@ -74,8 +69,7 @@ class Study:
         except Exception as error:  # of SQLAlchemy, or of one of its drivers
             if settings.storage is None:
                 raise
-            text = next(iter(str(error).splitlines()), type(error).__name__)
-            raise SrlabError(f"the storage of studies does not answer (SRLAB_STUDIES): {text[:200]}") from error
+            raise SrlabError(f"the storage of studies does not answer (SRLAB_STUDIES): {one_line(error)}") from error
         there = {_text(_point(trial)) for trial in self.trials()}
         self._points = deque(point for point in points if _text(point) not in there)
         self._num_retried = self._retry() if settings.retry_failed else 0
@@ -88,7 +82,7 @@ class Study:
     @property
     def num_over(self) -> int:
         """Trials that are complete, pruned or failed, but for failed ones that are tried again."""
-        return sum(trial.state in OVER for trial in self.trials()) - self._num_retried
+        return sum(trial.state.is_finished() for trial in self.trials()) - self._num_retried
 
     @property
     def num_left_running(self) -> int:
@@ -123,7 +117,7 @@ class Study:
     def tell(self, number: int, result: Result, seconds: float) -> Result:
         """Note how a trial ended, once; `result`, or a failure if an objective is no finite number."""
         trial = self.trials()[number]
-        if trial.state in OVER:
+        if trial.state.is_finished():
             return result
         outcome = result.outcome or {}
         for name, value in zip(self.objectives, outcome.get("values", []), strict=False):
@@ -171,14 +165,13 @@ def _text(point: Values) -> str:
 
 
 def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> dict[str, Any]:
-    found = dict(zip(objectives, trial.values or [None] * len(objectives), strict=True))
-    state = {"complete": "complete", "fail": "failed"}.get(trial.state.name.lower(), trial.state.name.lower())
-    if trial.state == TrialState.PRUNED:
-        found = dict.fromkeys(objectives)  # it has the value of an epoch, no result
+    found: dict[str, float | None] = dict.fromkeys(objectives)
+    if trial.state == TrialState.COMPLETE:  # a pruned one has the value of an epoch, no result
+        found = dict(zip(objectives, trial.values, strict=True))
     num_epochs = max(trial.intermediate_values, default=-1) + 1
     return {
         "trial": trial.number,
-        "state": state,
+        "state": "failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
         **trial.params,
         **found,
         "epoch": trial.user_attrs.get("epoch"),
@@ -190,12 +183,8 @@ def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[TextIO]:
-    """Hold the lock of a study's folder.
-
-    Raises:
-        SrlabError: another process runs this sweep.
-    """
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of a study's folder. SrlabError if another process runs this sweep."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
         try:
@@ -207,4 +196,4 @@ def only_one(folder: Path) -> Iterator[TextIO]:
         lock.write(str(os.getpid()))
         lock.flush()
         os.register_at_fork(after_in_child=lock.close)
-        yield lock
+        yield

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +23,25 @@ from srlab.training.trial import Alone, Outcome
 COSTS = ("multiply_adds", "num_parameters", "ms_per_megapixel")  # objectives that need no training
 
 
+@dataclass
 class Trial(Alone):
     """Reports every epoch to Optuna, ends when that says so, notes the result.
 
     Finished trainings are known by their fingerprint (config, data, code): <folder>/finished/<fingerprint>.json. No
     sweep trains one again.
-
-    Args:
-        number, trial_id: Optuna's.
-        study: its name, which is that of its folder, too.
-        values: of the search space, as JSON.
-        parent: MLflow's run of the sweep.
-        folder: of all sweeps.
-        storage: URL of Optuna's storage; None for the sqlite file in the study's folder.
-        objectives: column of a training's history, or one of COSTS -> maximize or minimize.
-        pruner: Optuna's.
     """
 
     waits = True
 
-    def __init__(
-        self,
-        number: int,
-        trial_id: int,
-        study: str,
-        values: str,
-        parent: str,
-        folder: str,
-        storage: str | None,
-        objectives: Mapping[str, str],
-        pruner: optuna.pruners.BasePruner,
-    ) -> None:
-        self.number, self.trial_id, self.study, self.values, self.parent = number, trial_id, study, values, parent
-        self.folder, self.storage = Path(folder), storage
-        self.objectives, self.pruner = dict(objectives), pruner
+    number: int  # Optuna's
+    trial_id: int  # Optuna's
+    study: str  # its name, which is that of its folder, too
+    values: str  # of the search space, as JSON
+    parent: str  # MLflow's run of the sweep
+    folder: str  # of all sweeps
+    storage: str | None  # URL of Optuna's; None for the sqlite file in the study's folder
+    objectives: Mapping[str, str]  # column of a training's history, or one of COSTS -> maximize or minimize
+    pruner: optuna.pruners.BasePruner
 
     def run_name(self, model: str) -> str:
         return f"{model}-{self.number:03}"
@@ -71,8 +57,7 @@ class Trial(Alone):
     def known(self, fingerprint: str, module: Any) -> Outcome | None:
         """How a training of this fingerprint went; `module` has the network, untrained, whose costs may be asked for.
 
-        Raises:
-            SrlabError: it has no column of an objective's name.
+        SrlabError if it has no column of an objective's name.
         """
         try:
             found = read_json(self._finished(fingerprint))
@@ -86,7 +71,7 @@ class Trial(Alone):
             return watcher
         study = optuna.load_study(
             study_name=self.study,
-            storage=storage_of(self.storage, self.folder / self.study),
+            storage=storage_of(self.storage, Path(self.folder, self.study)),
             sampler=optuna.samplers.RandomSampler(),  # nothing is drawn here, and others would think about it
             pruner=self.pruner,
         )
@@ -100,7 +85,7 @@ class Trial(Alone):
         return {**outcome, "values": self._measured(row, fitted.network)}
 
     def _finished(self, fingerprint: str) -> Path:
-        return self.folder / "finished" / f"{fingerprint}.json"
+        return Path(self.folder, "finished") / f"{fingerprint}.json"
 
     def _measured(self, row: Row, network: Any) -> list[float]:
         costs: dict[str, Any] = {}
@@ -122,9 +107,11 @@ class _Method:
         self.num_parameters = sum(parameter.numel() for parameter in network.parameters())
 
 
+@dataclass
 class _Reporting:
-    def __init__(self, watcher: Watcher, trial: optuna.Trial, name: str) -> None:
-        self.watcher, self.trial, self.name = watcher, trial, name
+    watcher: Watcher
+    trial: optuna.Trial
+    name: str  # of the objective
 
     def metrics(self, row: Row, step: int) -> None:
         self.watcher.metrics(row, step)

@@ -22,13 +22,8 @@ class Winner:
 def winner(what: str, trial: int | None, folder: Path, tags_of_run: Callable[[str], dict[str, str] | None]) -> Winner:
     """The winner of the sweep `what` (its name, or that of its folder), or the values of the MLflow run `what`.
 
-    Args:
-        trial: its number, where another than the best is wanted, or several are.
-        folder: of all sweeps.
-        tags_of_run: the tags of a run, None if there is none of that id.
-
-    Raises:
-        SrlabError: there is no such sweep or run, or it has no best trial.
+    `trial` is a number, where another than the best is wanted, or several are; `folder` that of all sweeps;
+    `tags_of_run` gives None if there is no run of that id. SrlabError if there is no such sweep, run or best trial.
     """
     files = [*folder.glob(f"{what}/sweep.json"), *folder.glob(f"{what}-*/sweep.json")]
     if files:

@@ -35,12 +35,7 @@ def main() -> NoReturn:
 
 
 def check(port: int) -> None:
-    """Check everything that could be missing, before anything is started.
-
-    Raises:
-        SrlabError: a package, a setting or a secret is missing, the port is taken, PostgreSQL or the bucket is out of
-            reach.
-    """
+    """SrlabError if a package, setting or secret is missing, the port taken, PostgreSQL or the bucket out of reach."""
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         cure = "pip install -c requirements.lock -e '.[team]'"
         raise SrlabError(f"the server needs packages that are not installed ({', '.join(missing)}): {cure}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from srlab.tracking.journal import one_line
+from srlab.errors import one_line
 
 # Of the statuses 4xx, those that are not about what was sent: user and password, rights, time, load.
 PASSING_HTTP_ERRORS = (401, 403, 408, 429)

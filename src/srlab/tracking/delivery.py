@@ -28,6 +28,7 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_IMAGES
 from sqlalchemy import URL
 
+from srlab.errors import one_line
 from srlab.moved import renew_store
 from srlab.tracking.answers import StoreError, is_permanent
 from srlab.tracking.journal import (
@@ -41,7 +42,6 @@ from srlab.tracking.journal import (
     files,
     header,
     joined,
-    one_line,
     remove,
     set_aside,
 )
@@ -64,11 +64,9 @@ def client_of(uri: str) -> MlflowClient:
 
 
 class Delivery:
-    """The sending of one journal; the caller holds the lock of the outbox.
+    """The sending of one journal to `uri`, "" for the one in it; the caller holds the lock of the outbox.
 
-    Args:
-        path: the journal; Damaged if it has no header.
-        uri: tracking URI; "" for the one in the journal.
+    Damaged if the journal has no header.
     """
 
     def __init__(self, path: Path, uri: str = "", make_client: MakeClient = client_of) -> None:
@@ -79,14 +77,9 @@ class Delivery:
         self.client: Any = make_client(self.uri)
 
     def advance(self, is_written: bool) -> None:
-        """Send what is in the journal by now.
+        """Send what is in the journal by now; raises whatever the store raised, and the next call continues there.
 
-        Args:
-            is_written: a process still writes to the journal. Otherwise the run gets its end, KILLED if the journal has
-                none, and the journal is removed.
-
-        Raises:
-            Exception: whatever the store raised; the next call continues there.
+        Unless it is still written to, the run gets its end, KILLED if the journal has none, and the journal is removed.
         """
         self._open()
         status, time = "KILLED", None
@@ -181,11 +174,7 @@ class Delivery:
                 raise
 
     def _refused(self, entry: Entry, error: Exception) -> None:
-        """Set an entry aside that the store will never take, so that it does not hold up the rest.
-
-        Raises:
-            Exception: the error, if another try may succeed.
-        """
+        """Set an entry aside that the store will never take; raise the error if another try may succeed."""
         if not is_permanent(error) or not known(self.client, self.progress.run_id):
             raise error
         self._set_aside(entry, f"MLflow at {self.uri} refuses an entry ({one_line(error)})", error)

@@ -40,14 +40,10 @@ class Damaged(Exception):
 
 
 class Journal:
-    """A new journal, locked until `close` or the end of this process and of those that it forked.
+    """A new journal in `outbox`, locked until `close` or the end of this process and of those that it forked.
 
-    Args:
-        outbox: folder of all journals, made if need be.
-        header: the first entry; `name` becomes a part of the file's name.
-
-    Raises:
-        OSError: of the disk; from `append` and `keep`, too.
+    `header` is its first entry, whose `name` becomes a part of the file's. OSError of the disk, also from `append`,
+    `keep`.
     """
 
     def __init__(self, outbox: Path, header: Entry) -> None:
@@ -93,22 +89,14 @@ class Journal:
 
 @dataclass
 class Progress:
-    """How far the sending of a journal came: the run at MLflow, and the bytes of the journal that are there.
+    """How far the sending of a journal came: the run at MLflow, and the bytes of the journal that are there."""
 
-    Args:
-        run_id: "" until the run is known or made.
-        last_step: epochs up to this one were in the run before this journal.
-        offset: bytes.
-        failure: why nothing is sent at present, "does not answer (...)"; "" if it is.
-        late: milliseconds by which the clock was behind what the run has: of two scores MLflow shows the later one.
-    """
-
-    run_id: str = ""
+    run_id: str = ""  # until the run is known or made
     experiment_id: str = ""
-    last_step: int = -1
-    offset: int = 0
-    failure: str = ""
-    late: int = 0
+    last_step: int = -1  # epochs up to this one were in the run before this journal
+    offset: int = 0  # bytes
+    failure: str = ""  # why nothing is sent at present, "does not answer (...)"
+    late: int = 0  # ms by which the clock was behind what the run has: of two scores MLflow shows the later one
 
     @classmethod
     def of(cls, path: Path) -> "Progress":
@@ -144,11 +132,7 @@ def journals(outbox: Path) -> list[Path]:
 
 
 def header(path: Path) -> Entry:
-    """The first entry of a journal, its sqlite file and its folder of artifacts as absolute paths.
-
-    Raises:
-        Damaged: it is none.
-    """
+    """The first entry of a journal, with absolute paths of its sqlite file and its artifacts. Damaged if it is none."""
     entry, _ = next(entries(path, 0), ({}, 0))
     if not entry.keys() >= HEADER:
         raise Damaged(f"{path} has no header")
@@ -259,12 +243,6 @@ def set_all_aside(path: Path) -> Path:
         if one.exists():
             one.replace(folder / one.name)
     return folder / path.name
-
-
-def one_line(error: Exception, length: int = 120) -> str:
-    """The beginning of what an exception says."""
-    text = str(error).strip()
-    return text.splitlines()[0][:length] if text else type(error).__name__
 
 
 def _entry(line: bytes) -> Entry:

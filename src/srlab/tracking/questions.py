@@ -11,8 +11,7 @@ from srlab.tracking.delivery import client_of, known
 def hours_of(uri: str, run_id: str, metric: str) -> float | None:
     """From the start of a run to its last value of `metric`, pauses included; None if it has none.
 
-    Raises:
-        SrlabError: the store does not answer.
+    SrlabError if the store does not answer.
     """
     client = client_of(uri)
     start = _asked(uri, lambda: client.get_run(run_id).info.start_time)
@@ -23,19 +22,14 @@ def hours_of(uri: str, run_id: str, metric: str) -> float | None:
 def run_list(uri: str, experiment: str) -> str:
     """Where MLflow's UI lists the runs of an experiment as trainings, behind the address of the server; "" if nowhere.
 
-    Raises:
-        SrlabError: the store does not answer.
+    SrlabError if the store does not answer.
     """
     found = _asked(uri, lambda: client_of(uri).get_experiment_by_name(experiment))
     return f"/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning" if found else ""
 
 
 def tags_of(uri: str, run_id: str) -> dict[str, str] | None:
-    """The tags of a run; None if there is none of that id.
-
-    Raises:
-        SrlabError: the store does not answer.
-    """
+    """The tags of a run; None if there is none of that id. SrlabError if the store does not answer."""
     run = _asked(uri, lambda: known(client_of(uri), run_id))
     return dict(run.data.tags) if run else None
 

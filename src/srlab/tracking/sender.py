@@ -83,11 +83,7 @@ def is_followed(outbox: Path) -> bool:
 
 
 def mention(paths: list[Path], what: str) -> None:
-    """Print one line on what is left of these journals, nothing if they are sent.
-
-    Args:
-        what: how the line begins if no failure is known.
-    """
+    """Print one line on what is left of these journals, which begins with `what` if no failure is known."""
     left = {path: num for path in paths if (num := num_waiting(path))}
     if left:
         why = next((failure for path in left if (failure := Progress.of(path).failure)), what)
@@ -97,13 +93,9 @@ def mention(paths: list[Path], what: str) -> None:
 
 
 def send(outbox: Path, uri: str = "", make_client: MakeClient | None = None) -> None:
-    """Send everything that waits in an outbox, oldest first, and print what was sent.
+    """Send everything that waits in an outbox, oldest first, and print what was sent; SrlabError if something was not.
 
-    Args:
-        uri: tracking URI for all; "" for the one in each journal.
-
-    Raises:
-        SrlabError: something could not be sent.
+    `uri` is the tracking URI for all, "" for the one in each journal.
     """
     results = Outbox(outbox, uri, make_client).round() if journals(outbox) else []
     if not results:
@@ -131,7 +123,7 @@ def serve(outbox: Path, make_client: MakeClient | None = None) -> None:
             waiting, busy_at = Outbox(outbox, "", make_client), time.monotonic()
             while outbox.exists():
                 results = waiting.round()
-                if any(one.is_busy() for one in results):
+                if any(one.is_written or one.num for one in results):  # more is to come, or came just now
                     busy_at = time.monotonic()
                 elif time.monotonic() - busy_at > LINGER:
                     break
@@ -142,23 +134,14 @@ def serve(outbox: Path, make_client: MakeClient | None = None) -> None:
 
 @dataclass
 class Sent:
-    """What came of a journal in one round.
-
-    Args:
-        num: entries that were sent.
-        failure: why not all were sent, as in `Progress`; "" if all were, or wait for a process that writes.
-    """
+    """What came of a journal in one round."""
 
     path: Path
     uri: str
     run_id: str
-    num: int = 0
-    failure: str = ""
+    num: int = 0  # entries that were sent
+    failure: str = ""  # why not all were, as in `Progress`; "" if all were, or wait for a process that writes
     is_written: bool = False
-
-    def is_busy(self) -> bool:
-        """Whether there is more to come, or was just now."""
-        return self.is_written or self.num > 0
 
 
 class Outbox:

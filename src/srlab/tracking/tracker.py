@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
+from srlab.errors import one_line
 from srlab.files import read_json
 from srlab.stage import is_follower
-from srlab.tracking.journal import LOCAL, PARENT, SQLITE, Journal, Progress, files, one_line, portable
+from srlab.tracking.journal import LOCAL, PARENT, SQLITE, Journal, Progress, files, portable
 from srlab.tracking.sender import Sender, is_followed, mention
 
 Row = dict[str, float]
@@ -29,13 +30,9 @@ WHY = "srlab.why"  # the tag that says what ended a run early
 class Tracker:
     """One MLflow run. Nothing here raises because of MLflow or of a full disk: results do not depend on it.
 
-    Args:
-        uri: tracking URI; a sqlite file is created on first use, once, however many processes start.
-        artifacts: folder for artifacts where `uri` is a sqlite file; a server decides for itself.
-        experiment: name of the MLflow experiment, created if need be.
-        outbox: folder in which entries wait until MLflow has them.
-        live: see to it that a process sends them at once, with all else in the outbox; otherwise they may wait for
-            `srlab send`.
+    The experiment, and a sqlite file at `uri`, are created on first use, once, however many processes start. The
+    folder `artifacts` belongs to such a file; a server decides for itself. Entries wait in the folder `outbox` until
+    MLflow has them; if `live`, a process sends them at once, otherwise `srlab send` does.
     """
 
     def __init__(self, uri: str, artifacts: str, experiment: str, outbox: str, live: bool) -> None:
@@ -109,13 +106,10 @@ class Tracker:
     def model(
         self, path: Path, name: str, network: dict[str, Any], value: str, sign: int, tags: dict[str, Any]
     ) -> None:
-        """Log a trained network, once, and register it as srlab-`name`: `srlab.tracking.registry`.
+        """Log the weights of a trained network, once, and register it as srlab-`name`: `srlab.tracking.registry`.
 
-        Args:
-            path: its weights.
-            network: what builds it: "_target_" and the arguments of its constructor.
-            value: the tag by which the best is chosen; more is better if `sign` is 1, less if it is -1.
-            tags: scores, and `data`, a digest of what it was trained on.
+        `network` builds it: "_target_" and the arguments of its constructor. `tags` are scores and `data`, a digest of
+        what it was trained on; `value` names the one that chooses the best, the largest if `sign` is 1, else the least.
         """
         about = {"name": name, "network": network, "value": value, "sign": sign}
         about |= {"tags": {key: str(one) for key, one in tags.items()}}

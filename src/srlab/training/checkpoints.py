@@ -23,7 +23,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 from srlab.files import replacing
 from srlab.stage import is_follower
 from srlab.training.resume import Origin, differences
@@ -69,7 +69,9 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
             content = _read(path)
         except DAMAGE as error:
             if not is_follower():
-                print(f"{path} is damaged ({_first_line(error)}): {_next_attempt(path)}", flush=True)
+                has_other = path.name == LAST and path.with_name(PREVIOUS).exists()
+                cure = "resuming from the one before" if has_other else "starting from scratch, there is no other"
+                print(f"{path} is damaged ({one_line(error)}): {cure}", flush=True)
                 path.replace(path.with_suffix(".damaged"))
             continue
         if content["origin"] != origin:
@@ -91,7 +93,7 @@ class Best(Callback):
         """Whether to stop before the last epoch."""
         return self.waited >= self.patience
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
         module: Any = pl_module
         value = float(trainer.callback_metrics[module.monitor])
         if self.epoch < 0 or module.sign * value > module.sign * self.value:
@@ -104,11 +106,10 @@ class Best(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Epoch, value, epochs since, weights."""
-        return {"epoch": self.epoch, "value": self.value, "waited": self.waited, "weights": self.weights}
+        return {name: getattr(self, name) for name in ("epoch", "value", "waited", "weights")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.epoch, self.value = state_dict["epoch"], state_dict["value"]
-        self.waited, self.weights = state_dict["waited"], state_dict["weights"]
+        vars(self).update(state_dict)
 
 
 class Checkpoints(Checkpoint):
@@ -116,21 +117,14 @@ class Checkpoints(Checkpoint):
 
     SIGTERM ends the training after the chunk of steps in which it came, or after the validation, with exit code 143. Of
     several processes, it is enough that one gets it: they synchronize every ten seconds, counted in chunks, since their
-    clocks differ.
-
-    Args:
-        origin: what makes this training; goes into every checkpoint.
+    clocks differ. `origin` goes into every checkpoint.
     """
 
     def __init__(self, work: Path, origin: Origin, minutes: float, label: str) -> None:
         self.work, self.origin, self.minutes, self.label = work, origin, minutes, label
-        self.saved_at = time.monotonic()
         self.random: dict[str, Any] | None = None
-        self.is_terminated = False
-        self._synced_at = self.saved_at
-        self._chunks_since_sync, self._chunks_until_sync = 0, 1
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer, pl_module) -> None:
         self.is_terminated = trainer.received_sigterm
         if threading.current_thread() is threading.main_thread():
             # In the place of Lightning's handler, which communicates with the other processes from within the signal
@@ -141,42 +135,38 @@ class Checkpoints(Checkpoint):
         self.saved_at = self._synced_at = time.monotonic()
         self._chunks_since_sync, self._chunks_until_sync = 0, 1
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if batch_idx + 1 >= trainer.num_training_batches:
             return  # the end of the epoch follows, with validation and a checkpoint of its own
         self._chunks_since_sync += 1
         if trainer.world_size > 1 and self._chunks_since_sync < self._chunks_until_sync:
             return
-        todo = self._todo(trainer)
-        if todo >= SAVE:
-            self._save(trainer)
-        self._end(trainer, todo)
+        self._act(trainer, NOTHING)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        todo = self._todo(trainer)
-        self._save(trainer)
-        self._end(trainer, todo)
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        self._act(trainer, SAVE)
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer, pl_module, checkpoint) -> None:
         checkpoint["origin"], checkpoint["random"] = self.origin, random_states()
 
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer, pl_module, checkpoint) -> None:
         self.random = checkpoint["random"]
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer, pl_module, exception) -> None:
         if isinstance(exception, SIGTERMException) and trainer.is_global_zero:
-            print(
-                f"train {self.label}: stopped by SIGTERM; the same command resumes from {self.work / LAST}", flush=True
-            )
+            place = self.work / LAST
+            print(f"train {self.label}: stopped by SIGTERM; the same command resumes from {place}", flush=True)
 
     def _terminate(self, signum: int, frame: Any) -> None:
         self.is_terminated = True
+
+    def _act(self, trainer: pl.Trainer, at_least: int) -> None:
+        todo = max(self._todo(trainer), at_least)
+        if todo >= SAVE:
+            trainer.save_checkpoint(self.work / LAST)
+            self.saved_at = time.monotonic()
+        if todo == STOP:  # another code would make Lightning kill the first process while it ends
+            raise SIGTERMException(128 + signal.SIGTERM if trainer.is_global_zero else 0)
 
     def _todo(self, trainer: pl.Trainer) -> int:
         is_due = time.monotonic() - self.saved_at > 60 * self.minutes
@@ -195,26 +185,18 @@ class Checkpoints(Checkpoint):
         seconds, self._synced_at = (now - self._synced_at) / max(self._chunks_since_sync, 1), now
         return max(int(min(SECONDS_BETWEEN_SYNCS, 60 * self.minutes) / max(seconds, 1e-6)), 1)
 
-    def _end(self, trainer: pl.Trainer, todo: int) -> None:
-        if todo == STOP:  # another code would make Lightning kill the first process while it ends
-            raise SIGTERMException(128 + signal.SIGTERM if trainer.is_global_zero else 0)
-
-    def _save(self, trainer: pl.Trainer) -> None:
-        trainer.save_checkpoint(self.work / LAST)
-        self.saved_at = time.monotonic()
-
 
 def random_states() -> dict[str, Any]:
     """States of the generators of torch (CPU, this GPU), numpy and Python, as a weights-only checkpoint takes them.
 
     All processes of a training draw alike, so the state of the first one's GPU is that of every other's.
     """
-    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - what code of others draws from
-    numpy["state"]["key"] = numpy["state"]["key"].tolist()
+    numpy: Any = np.random.get_state()  # noqa: NPY002 - what code of others draws from
+    kind, key, *rest = numpy
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-        "numpy": numpy,
+        "numpy": (kind, key.tolist(), *rest),
         "python": random.getstate(),
     }
 
@@ -224,9 +206,7 @@ def set_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
-    numpy = states["numpy"]
-    key = np.array(numpy["state"]["key"], dtype=np.uint32)
-    np.random.set_state(numpy | {"state": numpy["state"] | {"key": key}})  # noqa: NPY002
+    np.random.set_state(states["numpy"])  # noqa: NPY002
     random.setstate(states["python"])
 
 
@@ -238,13 +218,3 @@ def _read(path: Path) -> dict[str, Any]:
     if bad or folders:
         raise ValueError(f"wrong checksum or attributes of {bad or folders[0]}")
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _next_attempt(path: Path) -> str:
-    before = path.with_name(PREVIOUS)
-    has_other = path != before and before.exists()
-    return "resuming from the one before" if has_other else "starting from scratch, there is no other"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

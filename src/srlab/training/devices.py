@@ -16,8 +16,7 @@ WITHOUT_BF16 = ("SSE", "AVX2", "AVX_", "AVX512_CORE_VNNI")  # of ONEDNN_MAX_CPU_
 def device_type(lightning: Mapping[str, Any]) -> str:
     """ "cuda" or "cpu": what a Trainer of these arguments ("accelerator", "precision") computes on here.
 
-    Raises:
-        SrlabError: a GPU is asked for and there is none, or bf16 and this CPU would have to emulate it.
+    SrlabError if a GPU is asked for and there is none, or bf16 and this CPU would have to emulate it.
     """
     import torch  # not above: `srlab plan` asks only for the CPU's instructions
 

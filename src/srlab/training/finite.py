@@ -1,6 +1,6 @@
 """Which number of a training is the first that is not finite."""
 
-from contextlib import ExitStack, contextmanager
+import copy
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,7 @@ STEPS_BETWEEN_CHECKS = 256  # of a GPU's loss: to read a number is to wait for a
 def require_finite(loss: Tensor, name: str, num_steps: int, **suspects: tuple[nn.Module, Tensor]) -> None:
     """SrlabError if `loss` is not finite, naming the first tensor that is not; on a GPU checked now and then.
 
-    Args:
-        num_steps: made before this one.
-        suspects: networks with their inputs, in the order in which the loss depends on them.
+    `num_steps` were made before this one; `suspects` are networks with their inputs, as the loss depends on them.
     """
     is_recorded = torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # there is no number yet
     if is_recorded or (loss.is_cuda and num_steps % STEPS_BETWEEN_CHECKS) or loss.isfinite():
@@ -30,8 +28,8 @@ def require_finite(loss: Tensor, name: str, num_steps: int, **suspects: tuple[nn
 def first_bad(net: nn.Module, *inputs: Tensor) -> str:
     """Where the first number that is not finite sits: "weights of body.2", "output of blocks.0.body.1"; "" if nowhere.
 
-    In this order: parameters, buffers, `inputs`, then the outputs of modules as one forward of `inputs` in the net's
-    present mode makes them, innermost first. Leaves the net as it was; without `inputs` no forward is run.
+    In this order: parameters, buffers, `inputs`, then the outputs of modules as one forward of `inputs`, if there are
+    any, makes them in the net's present mode, innermost first. Leaves the net as it was.
     """
     for kind, tensors in (("weights", net.named_parameters()), ("buffer", net.named_buffers())):
         for name, tensor in tensors:
@@ -47,23 +45,12 @@ def _first_bad_output(net: nn.Module, inputs: tuple[Tensor, ...]) -> str:
     bad: list[str] = []
 
     def look(name: str, module: nn.Module, args: Any, output: Any) -> None:
-        if not bad and isinstance(output, Tensor) and not output.isfinite().all():
+        if isinstance(output, Tensor) and not output.isfinite().all():
             bad.append(f"output of {name or type(net).__name__}")
 
-    with ExitStack() as stack, no_grad(), _same_buffers(net):
-        for name, module in net.named_modules():
-            stack.enter_context(module.register_forward_hook(partial(look, name)))
-        net(*inputs)
+    looked_at = copy.deepcopy(net)  # with which the hooks go, and the statistics that a forward moves
+    for name, module in looked_at.named_modules():
+        module.register_forward_hook(partial(look, name))
+    with no_grad():
+        looked_at(*inputs)
     return bad[0] if bad else ""
-
-
-@contextmanager
-def _same_buffers(net: nn.Module):
-    """A forward in training mode moves the statistics of every BatchNorm: put them back."""
-    kept = [(buffer, buffer.clone()) for buffer in net.buffers()]
-    try:
-        yield
-    finally:
-        with no_grad():
-            for buffer, values in kept:
-                buffer.copy_(values)

@@ -45,28 +45,19 @@ class Fitted:
 def fit(
     module: Trainable,
     data: pl.LightningDataModule,
-    make_trainer: Callable[..., pl.Trainer],
-    work: Path,
-    label: str,
+    make_trainer: Callable[..., pl.Trainer],  # a `_partial_` of Hydra, called with callbacks and folders
+    work: Path,  # for checkpoints; the newest whole one in it is resumed from
+    label: str,  # the name that progress and messages use
     patience: int,
     watcher: Watcher,
-    made_by: Origin,
-    checkpoint_minutes: float,
+    made_by: Origin,  # all that decides the result; a checkpoint that anything else made is refused
+    checkpoint_minutes: float,  # of work that a kill may cost within an epoch
 ) -> Fitted:
     """Fit `module` (a Regression or Adversarial) and give back its network with the weights of the best epoch.
 
     "Preset 300 epochs, then the optimal number from the curves" (An et al. 2022, sec. 4.4): the epoch of the best
-    `module.monitor` is kept, and training stops early when `patience` epochs brought nothing better.
-
-    Args:
-        make_trainer: a `_partial_` Trainer, called with callbacks and folders.
-        work: the folder for checkpoints; the newest whole one in it is resumed from.
-        label: the name that progress and messages use.
-        made_by: all that decides the result; a checkpoint that anything else made is refused.
-        checkpoint_minutes: of work that a kill may cost within an epoch.
-
-    Raises:
-        SrlabError: a loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
+    `module.monitor` is kept, and training stops early when `patience` epochs brought nothing better. SrlabError if a
+    loss or score is not finite, memory or disk is full, or a checkpoint is of another training.
     """
     quiet_lightning()
     best = Best(patience)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from srlab.errors import SrlabError
+from srlab.errors import SrlabError, one_line
 
 Scores = list[tuple[dict[str, Tensor], int]]  # scalars by name, and of how many patches each is the mean
 Step = Callable[[Tensor, Tensor], Scores]  # of LR and HR
@@ -45,8 +45,8 @@ class CudaGraphs:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            why = str(error).strip().splitlines()[0]
-            raise SrlabError(f"a step cannot be recorded ({why}): set trainer.speed.capture=false") from error
+            what = f"a step cannot be recorded ({one_line(error)})"
+            raise SrlabError(f"{what}: set trainer.speed.capture=false") from error
 
         def replay() -> Scores:
             graph.replay()

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
@@ -33,20 +32,14 @@ class Waiting(Callback):
     def __init__(self) -> None:
         self.figures: Row = {}
         self._marks: list[Any] = []  # alternately: the device is free, the device has work
-        self._around: list[Any] = []  # the queued step
-        self._num_patches = self._num_steps = 0
-        self._began = 0.0  # by the CPU's clock
+        self._around: list[Any]  # the queued step
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._marks, self._around, self._num_patches, self._num_steps = [_mark(pl_module.device)], [], 0, 0
-        self._began = time.perf_counter()
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        self._begin(pl_module.device)
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if not self._marks:  # resumed in the middle of an epoch, which has no start
-            self._marks.append(_mark(pl_module.device))
-            self._began = time.perf_counter()
+            self._begin(pl_module.device)
         self._marks.append(_mark(pl_module.device))
         if pl_module.device.type == "cuda" and batch_idx == max(trainer.num_training_batches, ENOUGH_CHUNKS) // 2:
             seconds = min(2 * (time.perf_counter() - self._began) / max(self._num_steps, 1), LONGEST_SLEEP)
@@ -54,12 +47,10 @@ class Waiting(Callback):
         self._num_steps += len(batch)
         self._num_patches += sum(len(lr) for lr, _ in batch) * trainer.world_size
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         self._marks.append(_mark(pl_module.device))
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_start(self, trainer, pl_module) -> None:
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
         seconds = [_seconds(start, end) for start, end in pairwise(self._marks)]
@@ -70,6 +61,10 @@ class Waiting(Callback):
         cast(Any, pl_module).after_step = None
         if len(self._around) == 2:
             self.figures["speed/busy_share"] = min(_seconds(*self._around) / (sum(seconds) / self._num_steps), 1.0)
+
+    def _begin(self, device: torch.device) -> None:
+        self._marks, self._around, self._num_patches, self._num_steps = [_mark(device)], [], 0, 0
+        self._began = time.perf_counter()
 
     def _mark_step(self, device: torch.device, seconds: float) -> None:
         """After a step: let the GPU sleep until the next one is queued, and mark both ends of that."""
@@ -82,9 +77,8 @@ class Waiting(Callback):
 class History(Callback):
     """Collects one row of metrics per epoch; the rows are part of the checkpoint, so a resumed run has all of them.
 
-    Args:
-        mirror: called with (row, epoch) after each epoch, for example to log it elsewhere; that row has the figures of
-            `waiting` too, which are no result, as they differ from run to run.
+    `mirror` is called with (row, epoch) after each epoch; that row has the figures of `waiting` too, which differ from
+    run to run and are no result.
     """
 
     def __init__(self, mirror: Callable[[Row, int], None], waiting: Waiting) -> None:
@@ -92,11 +86,11 @@ class History(Callback):
         self.mirror, self.waiting = mirror, waiting
         self.lr = 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
         # Now, since the schedule has moved on to the next epoch's rate when this epoch's row is written.
         self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch, **metrics, "lr": self.lr}
         self.rows.append(row)
@@ -120,7 +114,7 @@ class TrainingProgress(Callback):
         self.progress: Progress | None = None
         self.last_line = 0.0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer, pl_module) -> None:
         if not trainer.is_global_zero or not self.console.is_terminal:
             return
         columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps")]
@@ -132,13 +126,11 @@ class TrainingProgress(Callback):
         self.task = self.progress.add_task(f"train {self.label}", total=total, completed=done, val="")
         self.progress.start()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if self.progress:
             self.progress.advance(self.task, len(batch))
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
         metrics: dict[str, Tensor] = trainer.callback_metrics
         speed = self.waiting.figures
         line = (
@@ -153,10 +145,10 @@ class TrainingProgress(Callback):
             print(f"train {self.label}: {line}", flush=True)
             self.last_line = time.monotonic()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer, pl_module, exception) -> None:
         self.on_train_end(trainer, pl_module)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, trainer, pl_module) -> None:
         if self.progress:
             self.progress.stop()
             self.progress = None
@@ -165,22 +157,13 @@ class TrainingProgress(Callback):
 class SampleImages(Callback):
     """Shows the first validation image under the network at a few epochs: the first, then at powers of two, the last.
 
-    Args:
-        show: called with (uint8 image (H, W, 3), "validation", epoch).
+    `show` is called with (uint8 image (H, W, 3), "validation", epoch).
     """
 
     def __init__(self, show: Callable[[Any, str, int], None]) -> None:
         self.show = show
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: tuple[Tensor, Tensor],
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
         epoch = trainer.current_epoch + 1
         is_power_of_two = epoch & (epoch - 1) == 0
         if batch_idx or not trainer.is_global_zero or not (is_power_of_two or epoch == trainer.max_epochs):

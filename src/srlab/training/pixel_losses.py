@@ -25,11 +25,9 @@ class OwnLoss:
 class PixelLoss:
     """`mse` * MSE + `l1` * L1 + `charbonnier` * mean of sqrt(x^2 + `epsilon`^2), with x = SR - HR of every value.
 
-    L1 is EDSR's (Lim et al. 2017, sec. 4.2), Charbonnier LapSRN's (Lai et al. 2017, sec. 3.2, with epsilon 1e-3;
-    summed over pixels there, here a mean like the others). A term of weight 0 is not computed.
-
-    Raises:
-        SrlabError: a weight is negative or all are 0, or Charbonnier is used with an epsilon that is not positive.
+    L1 is EDSR's (Lim et al. 2017, sec. 4.2), Charbonnier LapSRN's (Lai et al. 2017, sec. 3.2, with epsilon 1e-3; summed
+    over pixels there, here a mean like the others). A term of weight 0 is not computed. SrlabError if a weight is
+    negative or all are 0, or Charbonnier is used with an epsilon that is not positive.
     """
 
     def __init__(self, mse: float, l1: float, charbonnier: float, epsilon: float) -> None:

@@ -4,6 +4,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,30 +18,27 @@ from srlab.models.base.network import Network
 MakeOptimizer = Callable[..., Optimizer]  # called with parameters or groups of them, and `lr`
 
 
+@dataclass
 class Recipe:
     """How an optimizer step is made, beside the optimizer and its schedule; 0 turns an ingredient off.
 
     Lightning's own clipping, accumulation and averaging serve a single optimizer, where a GAN has two, and count the
-    steps of all optimizers together; these count batches.
-
-    Args:
-        warmup: steps over which the learning rate grows linearly to what the schedule says (Goyal et al. 2017).
-        clip_norm: the norm of all gradients of an optimizer is cut to this (Pascanu et al. 2013).
-        accumulate: micro-batches that a batch is computed in, one after the other: the gradient is that of the whole
-            batch (but for batch normalisation, which sees a micro-batch), the memory that of a micro-batch.
-        ema: decay of the exponential moving average of the weights, which is then what is validated and kept.
-
-    Raises:
-        SrlabError: a setting makes no sense.
+    steps of all optimizers together; these count batches. SrlabError if a setting makes no sense.
     """
 
-    def __init__(self, warmup: int, clip_norm: float, accumulate: int, ema: float) -> None:
-        if warmup < 0 or clip_norm < 0 or accumulate < 1 or not 0 <= ema < 1:
+    warmup: int  # steps over which the learning rate grows linearly to what the schedule says (Goyal et al. 2017)
+    clip_norm: float  # the norm of all gradients of an optimizer is cut to this (Pascanu et al. 2013)
+    # Micro-batches that a batch is computed in, one after the other: the gradient is that of the whole batch (but for
+    # batch normalisation, which sees a micro-batch), the memory that of a micro-batch.
+    accumulate: int
+    ema: float  # decay of the exponential moving average of the weights, which is then what is validated and kept
+
+    def __post_init__(self) -> None:
+        if self.warmup < 0 or self.clip_norm < 0 or self.accumulate < 1 or not 0 <= self.ema < 1:
             raise SrlabError(
-                f"a recipe cannot have warmup {warmup}, clip_norm {clip_norm}, accumulate {accumulate}, ema {ema}: "
-                "set values from 0 on, accumulate from 1 on, ema below 1"
+                f"a recipe cannot have warmup {self.warmup}, clip_norm {self.clip_norm}, accumulate {self.accumulate}, "
+                f"ema {self.ema}: set values from 0 on, accumulate from 1 on, ema below 1"
             )
-        self.warmup, self.clip_norm, self.accumulate, self.ema = warmup, clip_norm, accumulate, ema
 
     def micro_batches(self, lr: Tensor, hr: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The batch in `accumulate` parts, the last of which may be smaller."""

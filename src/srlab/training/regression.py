@@ -12,8 +12,7 @@ from srlab.training.finite import require_finite
 from srlab.training.graphed import Scores
 from srlab.training.pixel_losses import Loss, OwnLoss
 from srlab.training.recipe import PLAIN, MakeOptimizer, Recipe
-from srlab.training.schedules import Schedule
-from srlab.training.trainable import Trainable
+from srlab.training.trainable import Schedule, Trainable
 from srlab.training.validation import validation_scores
 
 Pair = tuple[Tensor, Tensor]  # LR and HR
@@ -23,12 +22,7 @@ class Regression(Trainable):
     """Minimize a loss between SR and HR (B, C, H, W) in [0, 1]: that of the network's paper, mostly MSE, or another.
 
     A network of one channel learns on luma, one of three on RGB. Logs train/loss, val/loss (always the MSE), val/psnr,
-    val/ssim. As a call of training_step makes several steps, Lightning's own work is done once for all of them.
-
-    Args:
-        lr: the first learning rate (1e-3 in An et al. 2022, sec. 4.4).
-        schedule: makes the learning-rate schedule of an optimizer; stepped once an epoch with val/psnr.
-        optimizer: makes the optimizer (Adam there).
+    val/ssim.
     """
 
     monitor, sign = "val/psnr", 1
@@ -36,9 +30,9 @@ class Regression(Trainable):
     def __init__(
         self,
         net: Network,
-        lr: float,
-        schedule: Schedule,
-        optimizer: MakeOptimizer = torch.optim.Adam,
+        lr: float,  # the first one (1e-3 in An et al. 2022, sec. 4.4)
+        schedule: Schedule,  # stepped once an epoch with val/psnr
+        optimizer: MakeOptimizer = torch.optim.Adam,  # as there
         loss: Loss | None = None,
         recipe: Recipe = PLAIN,
     ) -> None:

@@ -92,13 +92,8 @@ def work_folder(root: Path, model: str, made_by: Origin, waits: bool = False) ->
 
     Unfinished trainings of the same model that differ are named, with what they differ in. Of the processes that train
     on several devices, the first alone locks and removes the folder. (Those that Lightning starts are told which it is,
-    since their own digest would differ: they have fewer threads.)
-
-    Args:
-        waits: until another process that trains exactly this has ended.
-
-    Raises:
-        SrlabError: another process trains exactly this.
+    since their own digest would differ: they have fewer threads.) SrlabError if another process trains exactly this,
+    unless this one `waits` until it has ended.
     """
     folder = root / "work" / f"{model}-{fingerprint(made_by)}"
     if is_follower():

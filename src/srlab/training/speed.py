@@ -1,5 +1,6 @@
 """Settings that change how fast a training is, and its weights by no more than rounding."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,19 +10,14 @@ from srlab.errors import SrlabError
 REPLAYING = ("reduce-overhead", "max-autotune")  # modes that replay CUDA graphs, each time into the same memory
 
 
+@dataclass
 class Speed:
-    """What is done to a Lightning module before it is trained. Precision and devices are the Trainer's own arguments.
+    """What is done to a Lightning module before it is trained. Precision and devices are the Trainer's own matter."""
 
-    Args:
-        channels_last: memory order of weights, hence of activations: pixel by pixel, as convolutions like it.
-        compile: mode of torch.compile for every network in the module ("default", "reduce-overhead", which replays CUDA
-            graphs, "max-autotune"); None leaves them as they are.
-        tf32: whether float32 products on an Ampere or newer GPU may be rounded to 10 bits of mantissa.
-        capture: whether a GPU replays whole steps (`srlab.training.graphed`) where they are alike.
-    """
-
-    def __init__(self, channels_last: bool, compile: str | None, tf32: bool, capture: bool) -> None:
-        self.channels_last, self.compile, self.tf32, self.capture = channels_last, compile, tf32, capture
+    channels_last: bool  # memory order of weights, hence of activations: pixel by pixel, as convolutions like it
+    compile: str | None  # mode of torch.compile for every network ("default", one of REPLAYING); None compiles none
+    tf32: bool  # whether float32 products on an Ampere or newer GPU may be rounded to 10 bits of mantissa
+    capture: bool  # whether a GPU replays whole steps (`srlab.training.graphed`) where they are alike
 
     def apply(self, module: Any) -> None:
         """Prepare `module`, a LightningModule; its networks keep their classes and the names of their weights.

@@ -7,13 +7,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from srlab.models.base.network import Network
 from srlab.training.finite import require_finite
 from srlab.training.graphed import GRAPHS, Graphed, Scores, obstacle
 from srlab.training.recipe import Average, Recipe, without_cast_cache
-from srlab.training.schedules import step_schedules
 
+Schedule = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]  # what a `_partial_` of Hydra gives
 Sum = Callable[[Tensor], Tensor]  # over all processes
 
 
@@ -25,8 +26,8 @@ class Means:
         self._weights: dict[str, float] = {}  # of as many, on the host
 
     def add(self, values: dict[str, Tensor], weight: int) -> None:
-        """Add a scalar tensor per name, by two launches; the same names always come together."""
-        names, scalars = ",".join(values), torch.stack([value.detach() for value in values.values()])
+        """Add a scalar tensor without a graph per name, by two launches; the same names always come together."""
+        names, scalars = ",".join(values), torch.stack(list(values.values()))
         if names not in self._sums:
             self._sums[names] = scalars.new_zeros(len(values), dtype=torch.float64)
         # the product of a float32 and a count is exact
@@ -61,30 +62,21 @@ class Means:
 
 
 class Trainable(pl.LightningModule):
-    """A module whose training_step makes an optimizer step on each batch of a chunk, hence by manual optimization.
+    """A module whose training_step makes an optimizer step on each batch of a chunk, hence by manual optimization."""
 
-    Attributes:
-        monitor: the logged value that chooses the best epoch.
-        sign: 1 where more of it is better, -1 where less is.
-        average: the moving average of the network, where the recipe has one.
-        num_steps: batches learned from since the beginning of the first epoch, however many optimizers there are.
-        means: of what is logged in this epoch.
-        captures: whether steps are to be replayed as CUDA graphs where they can be.
-        after_step: is called after every step.
-    """
-
-    monitor: str
-    sign: int
-    average: Average | None
-    captures: bool
-    after_step: Callable[[], None] | None
-    _graphed: Graphed | None
+    monitor: str  # the logged value that chooses the best epoch
+    sign: int  # 1 where more of it is better, -1 where less is
+    average: Average | None  # the moving average of the network, where the recipe has one
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.num_steps, self.means = recipe, 0, Means()
-        self.captures, self.after_step, self._graphed = False, None, None
+        self.recipe = recipe
+        self.num_steps = 0  # batches learned from since the first epoch began, however many optimizers there are
+        self.means = Means()  # of what is logged in this epoch
+        self.captures = False  # whether steps are to be replayed as CUDA graphs where they can be
+        self.after_step: Callable[[], None] | None = None
+        self._graphed: Graphed | None = None
 
     @property
     def trained(self) -> Network:
@@ -154,12 +146,20 @@ class Trainable(pl.LightningModule):
                 torch.distributed.broadcast(buffer, 0)
 
     def close_epoch(self) -> dict[str, float]:
-        """After validation: log the epoch's means, which it returns, and step the schedules by `sign` * `monitor`."""
+        """After validation: log the epoch's means, which it returns, and step the schedules.
+
+        Before the epoch's checkpoint is written, so that a resumed run misses no step; manual optimization leaves it to
+        us. A plateau schedule maximizes `sign` * `monitor`.
+        """
         if not self.trainer.datamodule.validates:  # pyright: ignore[reportAttributeAccessIssue]
             self.means.discount("val/")
         means = self.means.take(self._over_all)
         self.log_dict(means)  # reduced already
-        step_schedules(self, self.sign * means[self.monitor])
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, ReduceLROnPlateau):
+                config.scheduler.step(self.sign * means[self.monitor])
+            else:
+                config.scheduler.step()
         return means
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
