@@ -16,6 +16,8 @@ import requests
 import torch
 from fake_mlflow import start
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc.scoring_server import invocations
 
 from srlab.images.resample import to_uint8
 from srlab.models.base.weights import save_network
@@ -25,11 +27,17 @@ from srlab.tracking.sender import send
 
 NETWORK = {"_target_": "srlab.models.espcn.ESPCN", "scale": 2}
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 6, 5, 3), dtype=np.uint8)
+IMAGES[0, 0, 0] = 0, 128, 255
 
 
 def net() -> ESPCN:
     torch.manual_seed(0)
     return ESPCN(2)
+
+
+def enlarged() -> np.ndarray:
+    sr = net().upscale(torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255, 2)
+    return to_uint8(sr).permute(0, 2, 3, 1).numpy()
 
 
 def trained(folder: Path, psnr: float, data: str = "photos", name: str = "espcn") -> None:
@@ -65,8 +73,7 @@ def test_the_list_of_trainings_has_an_address(folder: Path) -> None:
 
 def test_the_best_enlarges_images(client: MlflowClient, folder: Path) -> None:
     model = mlflow.pyfunc.load_model("models:/srlab-espcn@best")
-    sr = net().upscale(torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255, 2)
-    np.testing.assert_array_equal(model.predict(IMAGES), to_uint8(sr).permute(0, 2, 3, 1).numpy())
+    np.testing.assert_array_equal(model.predict(IMAGES), enlarged())
     assert len(list(folder.glob("artifacts/**/*.safetensors"))) == 1  # the weights are there once
     (run,) = client.search_runs(["1"])
     (logged,) = run.outputs.model_outputs
@@ -81,6 +88,29 @@ def test_the_alias_goes_to_the_best_of_the_latest_data(client: MlflowClient, fol
         best: Any = client.get_model_version_by_alias("srlab-other", "best")
         found.append((str(best.version), best.tags["val/psnr"]))
     assert found == [("1", "29.0"), ("1", "29.0"), ("3", "20.0"), ("3", "20.0")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        (IMAGES / 255, "float64 (2, 6, 5, 3)"),
+        (IMAGES.astype(int) + 1, "int64 (2, 6, 5, 3) of 1 to 256"),
+        (IMAGES.astype(int) - 1, "int64 (2, 6, 5, 3) of -1 to 254"),
+        (IMAGES > 9, "bool (2, 6, 5, 3)"),
+        (IMAGES[0], "int64 (6, 5, 3)"),
+        (IMAGES[..., :1], "int64 (2, 6, 5, 1)"),
+        (IMAGES[:0], "float64 (0,)"),
+        (np.array("photo.png"), "<U9 ()"),
+    ],
+)
+def test_a_server_says_in_a_line_what_does_not_fit(client: MlflowClient, inputs: np.ndarray, found: str) -> None:
+    model = mlflow.pyfunc.load_model("models:/srlab-espcn@best")
+    sent = json.dumps({"inputs": inputs.tolist()})
+    with pytest.raises(MlflowException) as error:  # which a server answers as JSON
+        invocations(sent, "application/json", model, model.metadata.get_input_schema())
+    wanted = f"images are RGB, whole numbers of 0 to 255, (number, height, width, 3), not {found}: convert them"
+    assert json.loads(error.value.serialize_as_json())["message"] == wanted
+    assert error.value.get_http_status_code() == 400
 
 
 @pytest.mark.server
@@ -103,6 +133,6 @@ def test_a_server_of_mlflow_enlarges_images(client: MlflowClient, folder: Path) 
             asked = json.dumps({"inputs": IMAGES.tolist()})
             headers = {"Content-Type": "application/json"}
             answer = requests.post(f"http://127.0.0.1:{port}/invocations", asked, headers=headers, timeout=120)
-            assert np.array(answer.json()["predictions"]).shape == (2, 12, 10, 3)
+            np.testing.assert_array_equal(answer.json()["predictions"], enlarged())
         finally:
             server.terminate()

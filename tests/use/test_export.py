@@ -33,10 +33,10 @@ def run_torch(path: Path) -> tuple[torch.Tensor, str]:
 
 
 def run_here(path: Path) -> tuple[torch.Tensor, str]:
-    """In windows that the size of RGB is no multiple of."""
+    """In windows that the size of RGB is no multiple of, and with another image after it in the batch."""
     said, _ = READERS[path.suffix](path)
     assert said is not None
-    return srlab.load(path, precision="float32", tile=11).upscale(RGB), said
+    return srlab.load(path, precision="float32", tile=11).upscale(torch.cat([RGB, 1 - RGB]))[:1], said
 
 
 @pytest.mark.parametrize("format", SUFFIXES)

@@ -18,6 +18,7 @@ from mlflow.types import Schema, TensorSpec
 
 BEST, LOGGED = "best", "network"  # the alias; the name of the model within its run
 LOADER = "srlab.use.served"
+TAKES = "uint8 (B, height, width, 3), RGB; `Enlarger` checks them"
 IMAGES = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])  # (B, height, width, RGB)
 
 
@@ -55,9 +56,16 @@ def _logged(client: Any, run_id: str, experiment_id: str, weights: Path, entry: 
             (data / "network.safetensors").symlink_to(weights.resolve())
             (data / "network.json").write_text(json.dumps(entry["network"], indent=2), encoding="utf-8")
             described = Model(run_id=run_id, model_id=model.model_id, artifact_path=model.artifact_location)
-            signature, needs = ModelSignature(IMAGES, IMAGES), ["srlab"]
+            # By a schema of inputs a server makes uint8 of whatever it is sent: 0 of the floats in [0, 1].
+            signature, needs = ModelSignature(outputs=IMAGES), ["srlab"]
             mlflow.pyfunc.save_model(
-                str(made), LOADER, str(data), mlflow_model=described, signature=signature, pip_requirements=needs
+                str(made),
+                LOADER,
+                str(data),
+                mlflow_model=described,
+                signature=signature,
+                pip_requirements=needs,
+                metadata={"inputs": TAKES},
             )
             client.log_model_artifacts(model.model_id, str(made))
         model = client.finalize_logged_model(model.model_id, "READY")

@@ -25,6 +25,7 @@ from srlab.use.tiles import SIDE, Window, bytes_per_pixel, free_memory, reach, t
 PRECISIONS = ("auto", "float32", "bfloat16")
 # After so many rounds what is left of a photo's difference is below half a grey level and falls no further.
 ROUNDS = 5
+STRIP = 64  # rows of output that are rounded at a time
 REACH_OF_ALPHA = 2  # LR px of bicubic enlargement, by which alpha is enlarged
 
 Pixels = TypeVar("Pixels", Image.Image, np.ndarray, Tensor)
@@ -139,12 +140,17 @@ class Model:
         def tensor(array: np.ndarray) -> Tensor:
             return (torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)[None] / float(white)).to(self.device)
 
+        def put_levels(values: Tensor, kept: Tensor) -> None:
+            rows = values[0].permute(1, 2, 0).split(STRIP), kept.split(STRIP)  # what is in the cache is not read again
+            for part, place in zip(*rows, strict=True):
+                place.copy_(part.mul_(float(white)).add_(0.5 + HALF_TOLERANCE))  # cut off to whole levels
+
         def put(window: Window, sr: Tensor) -> None:
+            kept = enlarged[window.target(scale)]
+            put_levels(sr, kept[..., : lr.shape[2]])
             if photo.has_alpha:
                 alpha = imresize(tensor(photo.alpha[window.seen]), scale=scale)
-                sr = torch.cat([sr, alpha[(..., *window.inside(scale))].clamp(0.0, 1.0)], dim=1)
-            levels = sr.mul_(float(white)).add_(0.5 + HALF_TOLERANCE)  # in place: new pages take time
-            enlarged[window.target(scale)] = levels[0].permute(1, 2, 0)  # cut off to whole levels
+                put_levels(alpha[(..., *window.inside(scale))].clamp_(0.0, 1.0), kept[..., -1:])
 
         is_deep = white > 255
         yield from self._in_windows((height, width), lambda window: tensor(lr[window.seen]), put, is_deep)
