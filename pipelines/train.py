@@ -15,7 +15,7 @@ NAMED = ("seed", "scale", "num_threads", "kernels")  # of params.yaml, beside wh
 
 @stage("train")
 def main(cfg: DictConfig) -> dict[str, Any] | None:
-    from srlab.kernels import use_kernels, use_threads
+    from srlab.kernels import keep_freed_memory, use_kernels, use_threads
 
     use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl
@@ -32,6 +32,7 @@ def main(cfg: DictConfig) -> dict[str, Any] | None:
 
     pl.seed_everything(cfg.model.seed, verbose=False)
     use_threads(cfg.num_threads)
+    keep_freed_memory()
     device = device_type(cfg.trainer.lightning)
     data, module = instantiate(cfg.data), instantiate(cfg.model.module)
     own = {"model": cfg.model, "data": cfg.data, "schedule": cfg.schedule, "recipe": cfg.recipe, "trainer": cfg.trainer}

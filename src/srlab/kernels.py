@@ -1,5 +1,6 @@
 """How many CPU threads a stage computes on, and with which kernels. Imported before torch."""
 
+import ctypes
 import os
 import sys
 
@@ -30,6 +31,18 @@ def use_kernels(kernels: str, precision: str = "32-true") -> None:
     for name in PORTABLE:
         os.environ.pop(name, None)
     os.environ.update(wanted)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for the next buffer; with another C library nothing changes.
+
+    By itself it hands large buffers back to the kernel, which has to clear the same pages again for the next layer:
+    docs/performance.md says what that costs.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: large buffers lie in the heap, too
+        libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap never shrinks
 
 
 def use_threads(num_threads: int) -> None:

@@ -15,11 +15,11 @@ class PReLU(nn.PReLU):
     plain number, takes half of that (docs/performance.md).
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Any shape to the same shape."""
-        if x.device.type == "cpu" and is_grad_enabled():
-            return _Learned.apply(x, self.weight)
-        return super().forward(x)
+        if input.device.type == "cpu" and is_grad_enabled():
+            return _Learned.apply(input, self.weight)
+        return super().forward(input)
 
 
 class _Learned(Function):
@@ -31,7 +31,7 @@ class _Learned(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (x,) = ctx.saved_tensors
         to_slope = x.clamp(max=0).mul_(gradient).sum(dtype=promote_types(x.dtype, float32))
         return ops.aten.leaky_relu_backward(gradient, x, ctx.slope, False), to_slope.reshape(1)
