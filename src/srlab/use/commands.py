@@ -64,11 +64,9 @@ def add_commands(commands: Any) -> None:
 
 
 def _upscale(options: argparse.Namespace) -> None:
-    from srlab.kernels import keep_freed_memory
     from srlab.use.load import load, load_method  # imports torch
     from srlab.use.upscale import upscale
 
-    keep_freed_memory()
     how = {"precision": options.precision, "tile": options.tile, "back_project": options.back_project}
     if options.method:
         model = load_method(options.method, options.scale, **how)
