@@ -14,7 +14,7 @@ from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.scores import image_rows, set_scores
 from srlab.report.literature import paper_table
 from srlab.report.table import rows, summary
-from srlab.sweeps.console import _figure
+from srlab.sweeps.console import figure
 from srlab.training.validation import validation_scores
 
 HR = astronaut()[:48, 100:148]
@@ -55,7 +55,7 @@ def test_a_third_metric_is_what_a_sweep_can_search_by() -> None:
     # 1e-5 dB: validation is float32
     assert validation_scores(sr, hr, 4)["val/rgb_psnr"].item() == pytest.approx(EXPECTED, abs=1e-5)
     assert "val/rgb_psnr" not in validation_scores(sr[:, :1], hr[:, :1], 4)  # a luma network gives no RGB
-    assert _figure(30.12345, "val/rgb_psnr") == "30.123 dB"
+    assert figure(30.12345, "val/rgb_psnr") == "30.123 dB"
 
 
 def test_a_smaller_value_can_be_the_better_one(monkeypatch: pytest.MonkeyPatch) -> None:

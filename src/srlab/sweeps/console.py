@@ -49,9 +49,10 @@ def say_how_it_ended(study: Study) -> None:
 
 def _figures(study: Study, row: dict[str, Any]) -> str:
     """The objectives of a row."""
+    return ", ".join(figure(row[name], name) for name in study.objectives)
 
-    def figure(name: str) -> str:
-        metric = METRICS.get(name.rpartition("/")[2])
-        return f"{metric.text(row[name])} {metric.unit}" if metric and metric.unit else f"{name} {row[name]:.4g}"
 
-    return ", ".join(figure(name) for name in study.objectives)
+def figure(value: float, name: str) -> str:
+    """A value of a metric that is logged under `name`, as in "30.123 dB"; of anything else as in "val/loss 0.01"."""
+    metric = METRICS.get(name.rpartition("/")[2])
+    return f"{metric.text(value)} {metric.unit}" if metric and metric.unit else f"{name} {value:.4g}"
