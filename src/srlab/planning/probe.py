@@ -24,7 +24,7 @@ from pytorch_lightning.callbacks import Callback
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import REFERENCE, SIDE, STATUS, MultiplyAdds, _name
 from srlab.files import read_json, write_json
-from srlab.kernels import use_threads
+from srlab.kernels import keep_freed_memory, use_threads
 from srlab.models.base.network import Network
 from srlab.planning.probed import PROBED, TRAINING, Probed, Training
 from srlab.planning.stand_ins import made_up_store, with_stand_ins
@@ -91,6 +91,7 @@ def probe(training: Training, work: Path, limit: float = LIMIT) -> Probed:
     idle = _resident("VmRSS")
     pl.seed_everything(training.seed, verbose=False)
     use_threads(training.num_threads)
+    keep_freed_memory()
     device_type(training.trainer["lightning"])  # fails before anything is built
     num_patches = (WARM_UP + training.num_steps) * training.data["chunk"] * training.data["batch_size"]  # at the most
     folder = work / "pairs"

@@ -23,9 +23,8 @@ POOLED = 3  # before the second and the third layer the features are halved
 SHAPES: dict[str, tuple[int, ...]] = {
     f"{name}.weight": (outputs, inputs, side, side) for name, (outputs, inputs, side, *_) in CONVOLUTIONS.items()
 } | {f"{name}.bias": (outputs,) for name, (outputs, *_) in CONVOLUTIONS.items()}
-DIGEST = (
-    "b890c875f80ecd7f7df5783a1345a6b7754e981631a937a60288c2d0231ab4df"  # sha256 of these arrays, float32, in this order
-)
+# sha256 of these arrays, float32, in this order
+DIGEST = "b890c875f80ecd7f7df5783a1345a6b7754e981631a937a60288c2d0231ab4df"
 HEADS = "functional/image/lpips_models/alex.pth"  # of torchmetrics: version 0.1 of the authors, BSD 2-Clause
 SHIFT, SPREAD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of RGB in -1..1
 SMALLEST = 32  # px
