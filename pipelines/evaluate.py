@@ -13,19 +13,19 @@ from srlab.stage import output_folder, stage
 
 @stage("evaluate")
 def main(cfg: DictConfig) -> None:
-    from srlab.kernels import use_kernels, use_threads
+    from srlab.models.base.kernels import use_kernels, use_threads
 
     use_kernels(cfg.kernels)  # before torch is imported
     import torch
     from hydra.utils import instantiate
 
+    from srlab.degradation.pairs import PairStore
     from srlab.evaluation.benchmark import evaluate
     from srlab.evaluation.canary import check
     from srlab.evaluation.cost import measure
     from srlab.evaluation.frames import frame_scores, score_frames
     from srlab.evaluation.scores import cost_scores, image_rows, set_scores
     from srlab.files import write_json
-    from srlab.patches.pairs import PairStore
     from srlab.tracking.tracker import remembered_run
 
     use_threads(cfg.num_threads)

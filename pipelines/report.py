@@ -11,9 +11,9 @@ from srlab.stage import output_folder, stage
 def main(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
+    from srlab.degradation.pairs import PairStore
     from srlab.evaluation.scores import under
     from srlab.files import read_made
-    from srlab.patches.pairs import PairStore
     from srlab.report import bursts, perception, statistics
     from srlab.report.charts import family_tree, quality_and_time
     from srlab.report.literature import paper_table, published

@@ -15,7 +15,7 @@ NAMED = ("seed", "scale", "num_threads", "kernels")  # of params.yaml, beside wh
 
 @stage("train")
 def main(cfg: DictConfig) -> dict[str, Any] | None:
-    from srlab.kernels import keep_freed_memory, use_kernels, use_threads
+    from srlab.models.base.kernels import keep_freed_memory, use_kernels, use_threads
 
     use_kernels(cfg.kernels, cfg.trainer.lightning.precision)  # before torch is imported
     import pytorch_lightning as pl

@@ -10,7 +10,7 @@ from srlab.stage import output_folder, stage
 
 @stage("train_examples")
 def main(cfg: DictConfig) -> None:
-    from srlab.kernels import use_kernels, use_threads
+    from srlab.models.base.kernels import use_kernels, use_threads
 
     use_kernels(cfg.kernels)  # before torch is imported
     from hydra.utils import instantiate

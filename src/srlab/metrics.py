@@ -15,7 +15,7 @@ def psnr(sr: Any, hr: Any, border: int, protocol: str = "modern") -> float:
         sr: what a method gives: a PIL image (grey or RGB), or a uint8 array (H, W), (H, W, 1) or (H, W, 3).
         hr: the original, likewise.
         border: pixels ignored on each side; tables take the scale.
-        protocol: name of a file of conf/protocol: modern or classic.
+        protocol: name of a file of conf/base/protocol: modern or classic.
 
     Raises:
         SrlabError: an image is something else, sizes differ, or there is no such protocol.
@@ -36,11 +36,11 @@ def _score(name: str, sr: Any, hr: Any, border: int, protocol: str) -> float:
     from srlab.kinds import content_of, names_in
     from srlab.stage import ROOT
 
-    known = names_in(ROOT / "conf/protocol")
+    known = names_in(ROOT / "conf/base/protocol")
     if protocol not in known:
         raise SrlabError(f"there is no protocol {protocol}: choose one of {', '.join(known)}")
     metric = {"psnr": PSNR, "ssim": SSIM}[name]
-    planes = partial(instantiate(content_of(ROOT / f"conf/protocol/{protocol}.yaml")).planes, kind=metric.planes)
+    planes = partial(instantiate(content_of(ROOT / f"conf/base/protocol/{protocol}.yaml")).planes, kind=metric.planes)
     return metric.measure(planes(_array(sr)), planes(_array(hr)), border).item()
 
 

@@ -226,7 +226,7 @@ def _references(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
                 yield from _word(f"{family}.{name}.{key}", line[key], choices[key])
     yield from _generators(params)
     report, degrade = params["report"], params["degrade"]
-    yield from _word("report.protocol", report.get("protocol"), names_in(conf / "protocol"))
+    yield from _word("report.protocol", report.get("protocol"), names_in(conf / "base/protocol"))
     yield from _word("report.figure_set", report.get("figure_set"), [None, *(sets.keys() - set(train_sets))])
     yield from _word("degrade.kind", degrade.get("kind"), names_in(conf / "degradation"))
     yield from _word("run_on", params["run_on"], names_in(conf / "trainer"))

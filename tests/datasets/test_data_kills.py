@@ -16,9 +16,9 @@ from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import read_json
-from srlab.patches.pairs import PairStore
 
 FORK = multiprocessing.get_context("fork")  # this process has imported torch, and computed nothing with it
 KILLS = 5  # of two processes each; 40 of them by hand left as little

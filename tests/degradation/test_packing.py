@@ -13,10 +13,10 @@ from srlab.datasets.augmentation import build_index
 from srlab.degradation import packing
 from srlab.degradation.imaging import Bicubic, DrawnImaging, Imaging
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import read_json
 from srlab.images.files import write_png
-from srlab.patches.pairs import PairStore
 
 
 def source_and_index(folder: Path, role: str) -> tuple[Path, dict]:

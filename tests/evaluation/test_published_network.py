@@ -11,10 +11,10 @@ from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.evaluation.benchmark import evaluate
 from srlab.evaluation.canary import check
 from srlab.files import read_json
-from srlab.patches.pairs import PairStore
 from srlab.use.external import External
 from srlab.use.formats import python_class
 

@@ -15,6 +15,7 @@ from skimage import data
 from standard_sets import standard_images
 from stores import packed
 
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.examples.anchored import Anchored
 from srlab.examples.coding import pursue
@@ -22,7 +23,6 @@ from srlab.examples.samples import Samples
 from srlab.examples.training import Learned, NeighbourhoodRegression, SparseDictionary, training_store
 from srlab.images.resample import imresize
 from srlab.models.base.weights import save_tensors
-from srlab.patches.pairs import PairStore
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml") if "srlab.examples" in path.read_text())

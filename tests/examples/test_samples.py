@@ -10,11 +10,11 @@ from degradations import imaging
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic, Imaging
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.examples.samples import Samples, principal_axes
 from srlab.images.files import write_png
 from srlab.images.resample import imresize
-from srlab.patches.pairs import PairStore
 
 
 def packed(folder: Path, degradation: Bicubic | Imaging, train: list[list], val: list[str]) -> PairStore:

@@ -36,7 +36,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     (workspace.root / "pictures").mkdir()
     Image.fromarray(pixels).save(workspace.root / "pictures/a.png")
     # Nobody looks at the times, for which each evaluation waits so long for a quiet machine.
-    patience = ("src/srlab/machine.py", "PATIENCE = 0.5, 10.0", "PATIENCE = 0.1, 0.2")
+    patience = ("src/srlab/evaluation/machine.py", "PATIENCE = 0.5, 10.0", "PATIENCE = 0.1, 0.2")
     for edit in (*EDITS, patience):
         workspace.replace(*edit)
     output = workspace.run("dvc", "repro")

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from profiles import PROFILES, TEXTS
 
-from srlab import machine
 from srlab.cli import main
 from srlab.errors import SrlabError
+from srlab.evaluation import machine
 from srlab.planning import plan as planning
 from srlab.planning.plan import in_a_process, plan
 from srlab.planning.probed import Probed, Training

@@ -12,7 +12,7 @@ from torch import nn
 
 from srlab.adversarial.vgg import VGGFeatures
 from srlab.degradation.imaging import Bicubic
-from srlab.patches.pairs import PairStore
+from srlab.degradation.pairs import PairStore
 from srlab.planning import probe as probing
 from srlab.planning.configs import configs, training_of
 from srlab.planning.probe import Stopwatch, probe

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from stores import originals, packed
 
+from srlab.degradation.pairs import PairStore
 from srlab.images.files import write_png
-from srlab.patches.pairs import PairStore
 from srlab.report.page import visual
 from srlab.report.perception import plane, section
 

@@ -1,4 +1,4 @@
-"""The protocols of conf/protocol/, as objects, and a score under the classic one."""
+"""The protocols of conf/base/protocol/, as objects, and a score under the classic one."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from srlab.evaluation.metrics.psnr import psnr
 from srlab.evaluation.protocol import Protocol, border
 from srlab.images.resample import to_uint8
 
-FOLDER = Path(__file__).parents[2] / "conf/protocol"
+FOLDER = Path(__file__).parents[2] / "conf/base/protocol"
 PROTOCOLS = {
     path.stem: Protocol(**{key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "_target_"})
     for path in sorted(FOLDER.glob("*.yaml"))

@@ -8,9 +8,9 @@ from srlab.datasets.augmentation import build_index
 from srlab.datasets.sources import Folder, fetch_images
 from srlab.degradation.imaging import Bicubic
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.files import read_json
 from srlab.images.files import write_png
-from srlab.patches.pairs import PairStore
 
 SIZES = {"colour": (37, 50, 3), "grey": (41, 33, 1), "square": (32, 32, 3), "tall": (64, 35, 3)}
 

@@ -101,7 +101,7 @@ def test_a_pruned_trial_leaves_nothing_to_resume(bench: Bench) -> None:
 
 
 def test_psnr_against_multiply_adds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlab.machine.PATIENCE", 0.1)  # nobody looks at the time, for which it waits
+    monkeypatch.setattr("srlab.evaluation.machine.PATIENCE", 0.1)  # nobody looks at the time, for which it waits
     words = ["model=srresnet", "models.srresnet.num_blocks=1,2", "+sweep.objectives.multiply_adds=minimize"]
     bench.sweep(*words)
     one, two = bench.result("command_line")["trials"]

@@ -23,7 +23,7 @@ class Trials(Sweeper):
         try:
             if find_spec("optuna") is None:
                 raise SrlabError("Optuna is not installed: .venv/bin/pip install -c requirements.lock -e '.[sweep]'")
-            from srlab.kernels import use_kernels
+            from srlab.models.base.kernels import use_kernels
             from srlab.sweeps.jobs import Hydra
             from srlab.sweeps.launchers import launcher_of
 

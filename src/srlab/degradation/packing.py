@@ -1,4 +1,4 @@
-"""The writer of `srlab.patches.pairs` stores: decode, degrade and pack, an image per core at a time."""
+"""The writer of `srlab.degradation.pairs` stores: decode, degrade and pack, an image per core at a time."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.lib.format import open_memmap
 
 from srlab.degradation.imaging import Bicubic, Imaging
+from srlab.degradation.pairs import FORMAT, VERSION, content_digest, num_bytes
 from srlab.errors import SrlabError
 from srlab.files import read_made, replacing
 from srlab.images.colour import luma
 from srlab.images.decode import read_listed
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.pairs import FORMAT, VERSION, content_digest, num_bytes
 from srlab.progress import track
 
 SPLITS = ("train", "val", "test")

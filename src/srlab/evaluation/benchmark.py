@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlab.degradation.pairs import PairStore
 from srlab.degradation.reduction import described
 from srlab.errors import SrlabError
 from srlab.evaluation.metrics.catalogue import METRICS
@@ -20,7 +21,6 @@ from srlab.files import replacing
 from srlab.images.files import write_png
 from srlab.images.resample import imresize, to_uint8
 from srlab.models.base.network import Upscaler
-from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 Scores = dict[str, dict[str, float]]  # {image: {metric: value}}

@@ -16,6 +16,7 @@ from statistics import fmean
 
 import numpy as np
 
+from srlab.degradation.pairs import PairStore
 from srlab.degradation.reduction import described, reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.evaluation.known import ZONE_PLATE, Known, catalogue, known, known_scales, own_images
@@ -24,7 +25,6 @@ from srlab.evaluation.metrics.ssim import ssim
 from srlab.evaluation.protocol import Protocol, border
 from srlab.evaluation.suspects import cause, reduction
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 METHODS = ("bicubic", "nearest")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from srlab.machine import MACHINE_BUSY, fastest, processor
+from srlab.evaluation.machine import MACHINE_BUSY, fastest, processor
 from srlab.models.base.network import Upscaler, counted
 
 SIDE = 384  # px of the measured output: a multiple of every scale (2, 3, 4, 8), seconds for the slowest network

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from srlab.degradation.pairs import PairStore
 from srlab.evaluation.benchmark import image_scores, with_means
 from srlab.evaluation.metrics.catalogue import of_table
 from srlab.evaluation.protocol import Protocol
@@ -14,7 +15,6 @@ from srlab.files import replacing
 from srlab.images.files import write_png
 from srlab.images.resample import to_uint8
 from srlab.models.base.network import Upscaler
-from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 

@@ -1,7 +1,7 @@
 """The protocols that scores are taken under: what of an output is compared, on which pixels.
 
 Published numbers differ by up to 1.7 dB through unstated choices alone (full-range luma: -1.3 dB; RGB: -1.7 dB). Two
-sets of choices reproduce the literature, each its era's (`conf/protocol/`). Bicubic x4 on the uncropped HR images:
+sets of choices reproduce the literature, each its era's (`conf/base/protocol/`). Bicubic x4 on the uncropped HR images:
 
     |                                | Set5           | Set14          | BSD100         |
     | published until about 2018     | 28.42 / 0.8104 | 26.00 / 0.7027 | 25.96 / 0.6675 |
@@ -29,7 +29,7 @@ OFFSET, HALF = np.int32(16 * 255_000), np.int32(127_500)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a uint8 output is compared with its original; one file of `conf/protocol/` each.
+    """How a uint8 output is compared with its original; one file of `conf/base/protocol/` each.
 
     `rounded_luma`: luma is rounded to 8 bit. `grey_as_rgb`: a grey image counts as R = G = B, so that its luma is
     studio range; otherwise it is its own luma, in full range.

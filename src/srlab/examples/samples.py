@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from srlab.degradation.pairs import PairStore
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
 from srlab.examples.patches import cut, feature_maps, num_patches
 from srlab.images.colour import luma
 from srlab.images.resample import imresize, to_uint8
-from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 

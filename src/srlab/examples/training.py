@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.examples.ksvd import KSVD
 from srlab.examples.samples import Samples, principal_axes
-from srlab.patches.pairs import PairStore
 from srlab.progress import track
 
 ENERGY = 0.999  # of the features, that their projection keeps (code of Zeyde et al.)

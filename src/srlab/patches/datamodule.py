@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.images.colour import luma
 from srlab.images.turns import transform_batch
 from srlab.patches.feeders import Patches, Places, ResidentPatches, StoredPatches
-from srlab.patches.pairs import PairStore
 from srlab.patches.plan import EpochPlan, EpochSampler
 
 Pair = tuple[Tensor, Tensor]  # LR (B, C, h, w) and HR (B, C, H, W) in [0, 1]

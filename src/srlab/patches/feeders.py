@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srlab.patches.pairs import PairStore
+from srlab.degradation.pairs import PairStore
 from srlab.patches.plan import EpochPlan
 
 Key = tuple[int, np.ndarray]  # epoch and which of its patches, (B,)

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from omegaconf import DictConfig
 
 from srlab.errors import SrlabError
+from srlab.evaluation.machine import MACHINE_BUSY, others_at_work
 from srlab.files import read_json, write_json
-from srlab.machine import MACHINE_BUSY, others_at_work
 from srlab.planning.configs import PARAMS, configs, training_of
 from srlab.planning.forecast import Outlook, budget, report
 from srlab.planning.probed import PROBED, TRAINING, Probed, Training

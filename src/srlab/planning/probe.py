@@ -24,7 +24,7 @@ from pytorch_lightning.callbacks import Callback
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import REFERENCE, SIDE, STATUS, MultiplyAdds, _name
 from srlab.files import read_json, write_json
-from srlab.kernels import keep_freed_memory, use_threads
+from srlab.models.base.kernels import keep_freed_memory, use_threads
 from srlab.models.base.network import Network
 from srlab.planning.probed import PROBED, TRAINING, Probed, Training
 from srlab.planning.stand_ins import made_up_store, with_stand_ins

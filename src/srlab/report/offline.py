@@ -16,10 +16,10 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 from PIL import Image
 
+from srlab.degradation.pairs import PairStore
 from srlab.evaluation.metrics.catalogue import METRICS
 from srlab.files import replacing
 from srlab.images.files import read_image
-from srlab.patches.pairs import PairStore
 from srlab.report.figures import detail_window
 from srlab.report.page import sample_file
 from srlab.report.table import markdown

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.images.files import read_image
-from srlab.patches.pairs import PairStore
 from srlab.report.figures import (
     WORDS,
     comparison_figure,

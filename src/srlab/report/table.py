@@ -6,10 +6,10 @@ from typing import Any
 
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import SIDE
+from srlab.evaluation.machine import MACHINE_BUSY
 from srlab.evaluation.metrics.catalogue import METRICS, of_table
 from srlab.evaluation.metrics.metric import Metric
 from srlab.evaluation.scores import under
-from srlab.machine import MACHINE_BUSY
 from srlab.models.base.network import counted
 from srlab.report.audit import paper_remarks
 from srlab.report.checks import joined

@@ -20,7 +20,7 @@ from optuna.distributions import distribution_to_json
 
 from srlab.errors import SrlabError, one_line
 from srlab.files import write_json
-from srlab.kernels import use_threads
+from srlab.models.base.kernels import use_threads
 from srlab.sweeps.board import board
 from srlab.sweeps.checks import (
     check_effects,

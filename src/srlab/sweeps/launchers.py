@@ -21,7 +21,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from srlab.errors import SrlabError, one_line
-from srlab.kernels import PORTABLE
+from srlab.models.base.kernels import PORTABLE
 from srlab.sweeps.jobs import Job, Result
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # Hydra's default: one after the other

@@ -13,8 +13,8 @@ from sqlalchemy import URL
 
 from srlab.errors import SrlabError
 from srlab.evaluation.cost import measure
+from srlab.evaluation.machine import MACHINE_BUSY
 from srlab.files import read_json, write_json
-from srlab.machine import MACHINE_BUSY
 from srlab.training.curves import Row
 from srlab.training.fit import Fitted, Watcher
 from srlab.training.resume import Ended

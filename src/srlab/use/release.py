@@ -17,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from srlab.datasets.sources import Packaged
 from srlab.degradation.reduction import reduce_bicubic
 from srlab.errors import SrlabError
+from srlab.evaluation.machine import processor
 from srlab.evaluation.metrics.psnr import psnr
 from srlab.files import read_json, write_json
 from srlab.images.colour import luma
 from srlab.images.files import read_image
 from srlab.images.resample import to_uint8
-from srlab.machine import processor
 from srlab.models.base.network import Network
 from srlab.models.base.weights import load_network, read_metadata, save_network
 from srlab.planning.configs import configs

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from srlab.errors import SrlabError
-from srlab.kernels import PORTABLE, use_kernels
+from srlab.models.base.kernels import PORTABLE, use_kernels
 
 # Large enough that torch leaves it to oneDNN.
 CONVOLUTION = "import torch; torch.conv2d(torch.ones(8, 32, 96, 96), torch.ones(32, 32, 3, 3))"
@@ -17,7 +17,7 @@ CONVOLUTION = "import torch; torch.conv2d(torch.ones(8, 32, 96, 96), torch.ones(
 @cache
 def verbose(*words: str, **environment: str) -> str:
     """What oneDNN prints in a process that first calls use_kernels(*words)."""
-    code = f"from srlab.kernels import use_kernels; use_kernels(*{words!r}); {CONVOLUTION}"
+    code = f"from srlab.models.base.kernels import use_kernels; use_kernels(*{words!r}); {CONVOLUTION}"
     own = {name: value for name, value in os.environ.items() if name not in PORTABLE}
     own |= {"ONEDNN_VERBOSE": "1"} | environment
     return subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True).stdout

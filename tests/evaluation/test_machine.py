@@ -5,8 +5,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from srlab import machine
-from srlab.machine import ENOUGH, PATIENCE, fastest
+from srlab.evaluation import machine
+from srlab.evaluation.machine import ENOUGH, PATIENCE, fastest
 
 
 class Machine:

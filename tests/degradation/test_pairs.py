@@ -13,9 +13,9 @@ from stores import SIZES, images_folder, originals, packed
 from srlab.datasets.augmentation import build_index
 from srlab.degradation.imaging import Bicubic
 from srlab.degradation.packing import pack
+from srlab.degradation.pairs import PairStore
 from srlab.errors import SrlabError
 from srlab.files import read_json
-from srlab.patches.pairs import PairStore
 
 
 @pytest.fixture(scope="module", params=[2, 3])
