@@ -44,13 +44,15 @@ def main(cfg: DictConfig) -> None:
     ]
     table = summary(metrics, protocol, paper_table(), notes, published(), costs, titles, sections, groups)
     shown = [under(one, protocol) for one in metrics]
+    again = {name for names in groups.values() for name in names[1:]}
+    drawn = [one for one in shown if one["method"] not in again]  # in a figure one seed stands for all
     store = PairStore(Path(cfg.pairs, set_name))
     figures = {
-        "comparison": comparison(shown, store.hr(image), Path(cfg.samples), set_name, image, crop_size),
-        **visual(shown, store, Path(cfg.samples), set_name, crop_size),
-        "quality_and_time": quality_and_time(shown, costs, set_name),
-        **perception.plane(shown, set_name),
-        "family_tree": family_tree(shown, set_name),
+        "comparison": comparison(drawn, store.hr(image), Path(cfg.samples), set_name, image, crop_size),
+        **visual(drawn, store, Path(cfg.samples), set_name, crop_size),
+        "quality_and_time": quality_and_time(drawn, costs, set_name),
+        **perception.plane(drawn, set_name),
+        "family_tree": family_tree(drawn, set_name),
         "frames": bursts.picture(metrics, protocol, Path(cfg.frame_images), set_name, crop_size),
         "training_curves": curves(metrics, Path(cfg.trained), networks),
     }

@@ -143,9 +143,10 @@ def test_labels_cover_no_label_and_no_point(draw: Callable[[], Figure], num: int
 
 def test_points_have_short_names_that_tell_them_apart() -> None:
     labels = ["SRGAN (MSE content, 4 blocks)", "SRGAN (alpha 0.5, MSE content, 4 blocks)", "VDSR (8 layers)", "A+"]
+    labels += ["ESPCN (pretrained)", "ESPCN (pretrained, 20,000 updates)"]
     methods = [one(label, "Learning", 28.0 + index) for index, label in enumerate(labels)]
     figure = quality_and_time(methods, {each["method"]: {"ms_per_megapixel": 7.0} for each in methods}, "Set5")
-    assert sorted(texts(figure)) == ["A+", "SRGAN", "SRGAN (alpha 0.5)", "VDSR"]
+    assert sorted(texts(figure)) == ["A+", "ESPCN", "ESPCN (20,000 updates)", "SRGAN", "SRGAN (alpha 0.5)", "VDSR"]
 
 
 def test_the_tree_groups_methods_by_branch_in_their_order() -> None:

@@ -182,12 +182,16 @@ def _trunk(one: Metrics) -> str:
 def _short_names(labels: Sequence[str]) -> list[str]:
     """Labels without the remarks in brackets: the table has them, and 21 of them cover each other.
 
-    The first remark stays where a name is taken: "SRGAN", "SRGAN (alpha 0.5)".
+    Where a name is taken, the first remark that is new stays: "SRGAN", "SRGAN (alpha 0.5)".
     """
     names: list[str] = []
+    known: dict[str, set[str]] = {}
     for label in labels:
         name, _, remarks = label.rstrip(")").partition(" (")
-        names.append(f"{name} ({remarks.partition(', ')[0]})" if name in names and remarks else name)
+        listed = remarks.split(", ") if remarks else []
+        new = [remark for remark in listed if remark not in known.get(name, listed)]
+        names.append(f"{name} ({new[0]})" if new else name)
+        known.setdefault(name, set()).update(listed)
     return names
 
 
