@@ -44,7 +44,8 @@ def main(cfg: DictConfig) -> None:
     with tracker.closing():
         scores = evaluate(name, method, stores, cfg.scale, protocols, samples, cfg.num_samples, device)
         scores |= score_frames(name, method, stores, instantiate(cfg.burst), protocols, output / "frames" / name)
-        scores |= {"branch": cfg.model.branch} | asdict(checked)
+        kind = getattr(method, "kind", cfg.model.kind)  # of released weights their card knows it
+        scores |= {"branch": cfg.model.branch, "kind": kind} | asdict(checked)
         write_json(output / "metrics" / f"{name}.json", scores)
         write_json(output / "costs" / f"{name}.json", cost)
         tracker.tags({"srlab.label": scores["label"]})

@@ -1,4 +1,4 @@
-"""`python -m srlab.results`: score the shipped weights on the standard sets, into results/.
+"""`python -m srlab.results`: score the shipped weights on the standard sets, into results/ and docs/methods/.
 
 It runs profile `results` in work/results, a clone of what is committed here, and so leaves params.yaml, data/, models/
 and reports/ as they are. The clone shares DVC's cache and stays: a second run does what has changed, and nothing else.
@@ -19,6 +19,7 @@ from srlab.evaluation.scores import image_rows, set_scores
 from srlab.files import read_json, replacing, write_json
 from srlab.report.headline import headline
 from srlab.report.literature import published
+from srlab.report.method_pages import fill_pages
 
 CLONE, RESULTS = Path("work/results"), Path("results")
 
@@ -72,6 +73,7 @@ def bring_home(folder: Path, results: Path, rows: Path) -> None:
         shutil.copytree(folder / "reports/figures", temporary)
     with replacing(results / "summary.md") as temporary:
         shutil.copy(folder / "reports/summary.md", temporary)
+    fill_pages(folder / "reports/metrics", Path("docs/methods"))
     print(f"{results}/: {len(metrics)} methods; the README shows {results}/table.md")
 
 

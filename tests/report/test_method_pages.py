@@ -8,7 +8,7 @@ import yaml
 from srlab.errors import SrlabError
 from srlab.files import write_json
 from srlab.report.literature import published
-from srlab.report.method_pages import block, fill, main, measured_of, read_measured
+from srlab.report.method_pages import block, fill, fill_pages, measured_of, read_measured
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/methods"
@@ -36,7 +36,7 @@ def test_every_method_has_a_page_of_one_screen_with_the_figures_on_file_and_a_li
 
 
 def test_ours_stands_above_the_published_figures() -> None:
-    lines = block("aplus", measured_of(APLUS), published()).splitlines()
+    lines = block("aplus", measured_of(APLUS, "aplus"), published()).splitlines()
     assert lines[0].count("PSNR (dB) / SSIM") == 3
     assert lines[2:] == [
         "| srlab: A+ (classic) | 30.23 / 0.8551 |  |  |",
@@ -47,13 +47,13 @@ def test_ours_stands_above_the_published_figures() -> None:
 def test_a_figure_of_another_kind_of_ssim_says_so() -> None:
     nearest = {**APLUS, "method": "nearest", "label": "Nearest"}
     assert "| Nearest (trained on none; other; another kind of SSIM) | 26.26 / 0.7552 | 24.64 / 0.7100 |" in block(
-        "nearest", measured_of(nearest), published()
+        "nearest", measured_of(nearest, "nearest"), published()
     )
 
 
 def test_without_a_published_figure_or_ours_it_says_so() -> None:
-    assert "No figure under this protocol was found in print." in block("aplus", measured_of(APLUS), [])
-    assert "| srlab: no run with `PROFILE=paper` yet |  |  |  |" in block("aplus", [], published())
+    assert "No figure under this protocol was found in print." in block("aplus", measured_of(APLUS, "aplus"), [])
+    assert "| srlab: not measured yet |  |  |  |" in block("aplus", [], published())
 
 
 def test_a_run_renews_its_methods_and_keeps_the_others(tmp_path: Path) -> None:
@@ -62,15 +62,23 @@ def test_a_run_renews_its_methods_and_keeps_the_others(tmp_path: Path) -> None:
     for name in ("aplus", "bicubic"):
         (pages / f"{name}.md").write_text(f"# {name}\n\n<!-- figures:{name} -->\nold\n<!-- /figures -->\n")
         write_json(metrics / f"{name}.json", {**APLUS, "method": name, "label": name})
-    main(str(metrics), str(pages))
+    fill_pages(metrics, pages)
     (metrics / "aplus.json").unlink()
     datasets = {"Set5": {"psnr": 28.42, "ssim": 0.8104}}
     better = {**APLUS, "method": "bicubic", "protocols": {"classic": {"datasets": datasets}}}
     write_json(metrics / "bicubic.json", better)
-    main(str(metrics), str(pages))
+    fill_pages(metrics, pages)
     assert [(row.method, row.psnr) for row in read_measured(pages)] == [("aplus", "30.23"), ("bicubic", "28.42")]
     assert "30.23 / 0.8551" in (pages / "aplus.md").read_text()
     assert "old" not in (pages / "bicubic.md").read_text()
+
+
+def test_released_weights_stand_on_the_page_of_their_kind(tmp_path: Path) -> None:
+    (tmp_path / "espcn.md").write_text("<!-- figures:espcn -->\n<!-- /figures -->\n")
+    released = {**APLUS, "method": "espcn_released", "kind": "espcn", "label": "ESPCN (pretrained)"}
+    write_json(tmp_path / "metrics/espcn_released.json", released)
+    fill_pages(tmp_path / "metrics", tmp_path)
+    assert "srlab: ESPCN (pretrained) (classic) | 30.23 / 0.8551" in (tmp_path / "espcn.md").read_text()
 
 
 def test_a_page_without_a_block_is_refused() -> None:

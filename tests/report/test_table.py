@@ -111,6 +111,16 @@ def test_the_papers_figure_stands_beside_ours_with_the_difference_on_shared_sets
     assert "Set14" not in beside
 
 
+def test_the_first_entry_of_a_kind_stands_for_it_where_none_has_its_name() -> None:
+    kinds = {"srgan_released": "srgan", "espcn_2": "espcn", "espcn": "espcn", "srgan_again": "srgan"}
+    found = [{**result(name, 30.0 + i, 0.8), "kind": kind} for i, (name, kind) in enumerate(kinds.items())]
+    text = page([*found, BICUBIC], published=published())
+    papers, others = text.split("## Published figures beside ours")
+    assert cells(papers, "Set5", "SRGAN_RELEASED")[1] == "30.00"
+    assert cells(papers, "Set5", "ESPCN")[1] == "32.00"
+    assert cells(others, "Set5", "ESPCN")[-3] == "32.00"
+
+
 @pytest.mark.parametrize(("sets", "scale"), [(("photos",), 4), (("Set5",), 2)], ids=["own images", "another scale"])
 def test_what_the_paper_did_not_measure_is_reported_without_its_figures(sets: tuple[str, ...], scale: int) -> None:
     assert "paper" not in page([result("bicubic", 28, 0.8, sets, scale=scale)], published=published())

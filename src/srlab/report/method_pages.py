@@ -3,7 +3,8 @@
     python -m srlab.report.method_pages reports/metrics docs/methods
 
 remembers the figures of that run in docs/methods/measured.csv and writes the block between the marks of every page.
-Methods that the run does not have keep the figures that they have.
+Methods that the run does not have keep the figures that they have. An entry without a page of its own, as
+espcn_released, belongs on that of its kind.
 """
 
 import csv
@@ -38,9 +39,9 @@ class Measured:
     ssim: str
 
 
-def measured_of(metrics: Mapping[str, Any]) -> list[Measured]:
-    """The rows of what `evaluation.benchmark.evaluate` returned; sets other than SETS are left out."""
-    about, scale = (metrics["method"], metrics["label"]), metrics["scale"]
+def measured_of(metrics: Mapping[str, Any], method: str) -> list[Measured]:
+    """The rows of what `evaluation.benchmark.evaluate` returned, for the page `method`; only of SETS."""
+    about, scale = (method, metrics["label"]), metrics["scale"]
     return [
         Measured(*about, protocol, scale, name, *(METRICS[key].text(found[key]) for key in ("psnr", "ssim")))
         for protocol, scored in metrics["protocols"].items()
@@ -63,7 +64,7 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
             ours.setdefault(f"srlab: {row.label} ({row.protocol})", []).append(row)
     lines = [[title, *(_cell(rows, name) for name in SETS)] for title, rows in ours.items()]
     if not ours:
-        lines.append(["srlab: no run with `PROFILE=paper` yet", *[""] * len(SETS)])
+        lines.append(["srlab: not measured yet", *[""] * len(SETS)])
     theirs: dict[tuple[str, str, str, str], list[Published]] = {}
     for row in literature:
         if (row.method, row.scale) == (method, SCALE) and row.set in SETS:
@@ -74,6 +75,11 @@ def block(method: str, measured: Iterable[Measured], literature: Iterable[Publis
         lines.append([f"{label} (trained on {training}{remark})", *(_cell(rows, name) for name in SETS)])
     table = markdown(["", *(f"{name}: PSNR (dB) / SSIM" for name in SETS)], lines, num_text=1) + "\n"
     return table if theirs else table + "\nNo figure under this protocol was found in print.\n"
+
+
+def _page_of(metrics: Mapping[str, Any], folder: Path) -> str:
+    method = metrics["method"]
+    return method if (folder / f"{method}.md").exists() else metrics.get("kind") or method
 
 
 def _cell(rows: Iterable[Measured] | Iterable[Published], name: str) -> str:
@@ -89,13 +95,12 @@ def fill(text: str, measured: Iterable[Measured], literature: Iterable[Published
     return BLOCK.sub(lambda found: found[1] + block(found[2], measured, literature) + found[3], text)
 
 
-def main(metrics: str, pages: str) -> None:
+def fill_pages(metrics: Path, folder: Path) -> None:
     """Take over the figures of the run and fill every page."""
-    folder = Path(pages)
     known = read_measured(folder) if (folder / MEASURED).exists() else []
-    for file in sorted(Path(metrics).glob("*.json")):
-        if fresh := measured_of(read_json(file)):
-            known = [row for row in known if row.method != fresh[0].method] + fresh
+    found = [read_json(file) for file in sorted(metrics.glob("*.json"))]
+    fresh = [row for one in found for row in measured_of(one, _page_of(one, folder))]
+    known = [row for row in known if row.method not in {one.method for one in fresh}] + fresh
     with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
@@ -106,4 +111,4 @@ def main(metrics: str, pages: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    fill_pages(*map(Path, sys.argv[1:]))

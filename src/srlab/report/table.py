@@ -161,9 +161,14 @@ def _costs_note(costs: Mapping[str, Cost]) -> str:
     )
 
 
+def by_kind(metrics: Sequence[Metrics]) -> dict[str, Metrics]:
+    """Ours of each method that the literature knows: the entry of that name, else the first of that kind."""
+    return {one.get("kind", ""): one for one in reversed(metrics)} | {one["method"]: one for one in metrics}
+
+
 def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
     """One line per set and method of the paper: its figure, ours and the difference, for each metric."""
-    ours = {one["method"]: one for one in metrics}
+    ours = by_kind(metrics)
     lines = []
     for name, methods in paper.items():
         for method, published in methods.items():
@@ -185,8 +190,8 @@ def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
 def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
     """Heading, text and table of the published figures that ours can stand beside; nothing where there is none."""
     ours = {
-        (one["method"], protocol, name): scores
-        for one in metrics
+        (method, protocol, name): scores
+        for method, one in by_kind(metrics).items()
         for protocol, found in one["protocols"].items()
         for name, scores in found["datasets"].items()
     }

@@ -19,7 +19,9 @@ NETWORKS = "srlab.models."  # where a card may take a class from: a card from el
 class Pretrained(Trained):
     """An Upscaler: the network that `folder`/`file`.json describes, with the weights beside it.
 
-    Its label says so: "ESPCN (pretrained)". SrlabError if a file is missing, damaged, or for another scale.
+    Its label says so: "ESPCN (pretrained)"; `kind` is what was trained, a file of conf/model.
+
+    SrlabError if a file is missing, damaged, or for another scale.
     """
 
     def __init__(self, folder: str, file: str, scale: int, label: str | None = None) -> None:
@@ -29,6 +31,8 @@ class Pretrained(Trained):
             raise SrlabError(
                 f"{path} is for x{card['scale']}, this run wants x{scale}: take its line out of `pretrained`"
             )
+        line = card.get("training", {}).get("numbers", {}).get("line", {})
+        self.kind = line.get("method", card["network"]["_target_"].split(".")[-2])  # a GAN's is not its network's
         super().__init__(label or with_remarks(card["label"], first="pretrained"), build(card["network"]), str(path))
 
 
