@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from srlab.models.base.network import Network
 from srlab.models.base.subpixel import icnr_
 
+GREY = 0.5  # off the input, onto the output: tanh learns fastest around 0, and zero padding is grey instead of black
+
 
 class ESPCN(Network):
     """Luma (B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale): all convolutions at low resolution, then a shuffle.
@@ -23,4 +25,4 @@ class ESPCN(Network):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(B, 1, h, w) in [0, 1] to (B, 1, h*scale, w*scale), not clamped."""
-        return self.body(lr)
+        return self.body(lr - GREY) + GREY
