@@ -46,10 +46,10 @@ def main(cfg: DictConfig) -> None:
     shown = [under(one, protocol) for one in metrics]
     again = {name for names in groups.values() for name in names[1:]}
     drawn = [one for one in shown if one["method"] not in again]  # in a figure one seed stands for all
-    store = PairStore(Path(cfg.pairs, set_name))
+    stores = {name: PairStore(Path(cfg.pairs, name)) for name, one in cfg.datasets.items() if one.role == "test"}
     figures = {
-        "comparison": comparison(drawn, store.hr(image), Path(cfg.samples), set_name, image, crop_size),
-        **visual(drawn, store, Path(cfg.samples), set_name, crop_size),
+        "comparison": comparison(drawn, stores[set_name].hr(image), Path(cfg.samples), set_name, image, crop_size),
+        **visual(drawn, stores, Path(cfg.samples), crop_size),
         "quality_and_time": quality_and_time(drawn, costs, set_name),
         **perception.plane(drawn, set_name),
         "family_tree": family_tree(drawn, set_name),

@@ -63,10 +63,11 @@ def test_the_picture_has_a_row_per_kept_image_and_a_column_per_method_of_the_pap
     store, samples = kept
     metrics = [result(name, {}) for name in ("espcn", "bicubic", "ibp", "espcn_released")]
     for one in metrics:
+        one["kind"] = one["method"].removesuffix("_released")
         one["datasets"]["Set5"]["images"] = {key: {"psnr": 30.0, "ssim": 0.9} for key in store.test}
-    axes = visual(metrics, store, samples, "Set5", 64)["visual"].axes
+    axes = visual(metrics, {"Set5": store}, samples, 64)["visual"].axes
     assert [one.get_title() for one in axes] == ["Original", "BICUBIC", "ESPCN_RELEASED", "", "", ""]
-    assert [one.get_ylabel() for one in axes if one.get_ylabel()] == store.test[:2]
+    assert [one.get_ylabel() for one in axes if one.get_ylabel()] == [f"Set5: {image}" for image in store.test[:2]]
     assert axes[1].get_xlabel() == "30.00 dB / 0.9000"
     side = min(store.hr(store.test[0]).shape[:2])  # below the size of the crop
     assert all(np.shape(one.images[0].get_array())[:2] == (side, side) for one in axes[:3])
@@ -74,4 +75,4 @@ def test_the_picture_has_a_row_per_kept_image_and_a_column_per_method_of_the_pap
 
 def test_without_its_methods_there_is_no_picture(kept) -> None:
     store, samples = kept
-    assert visual([result("ibp", {})], store, samples, "Set5", 64) == {}
+    assert visual([result("ibp", {})], {"Set5": store}, samples, 64) == {}

@@ -1,6 +1,7 @@
 """The report's parts put together: reports/summary.md with its pictures."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from srlab.report.figures import (
     training_curves,
     visual_figure,
 )
+from srlab.report.table import by_kind
 from srlab.training.curves import read_history
 
 Metrics = Mapping[str, Any]  # what `evaluation.scores.under` returns
@@ -32,7 +34,7 @@ CAPTIONS = {
     "frames": "One test image from a single LR frame and from several",
     "training_curves": "Validation PSNR, and training loss as a share of its first value, over the epochs",
 }
-COLUMNS = ("bicubic", "srcnn", "espcn", "srresnet", "srgan")  # of `visual`, names of lines in params.yaml
+COLUMNS = ("bicubic", "srcnn", "espcn", "srresnet", "srgan")  # of `visual`: kinds, as `table.by_kind` knows them
 NUM_ROWS = 6
 
 
@@ -74,25 +76,27 @@ def sample_file(samples: Path, method: str, set_name: str, image: str) -> Path:
 
 
 def visual(
-    metrics: Sequence[Metrics], store: PairStore, samples: Path, set_name: str, crop_size: int
+    metrics: Sequence[Metrics], stores: Mapping[str, PairStore], samples: Path, crop_size: int
 ) -> dict[str, Figure]:
-    """{"visual": the paper's Fig. 4 for the first images of `store`, as far as the evaluation kept samples of them}.
+    """{"visual": the paper's Fig. 4 for NUM_ROWS images, the first of every set of which the evaluation kept samples}.
 
-    Of a method whose released weights (NAME_released) are in the run, those are shown. {} if there is no method of
+    Of a kind whose released weights (lines *_released) are in the run, those are shown. {} if there is no method of
     COLUMNS.
     """
-    by_name = {one["method"]: one for one in metrics}
-    found = [by_name.get(f"{name}_released", by_name.get(name)) for name in COLUMNS]
-    shown = [one for one in found if one]
+    released = [one for one in metrics if one["method"].endswith("_released")]
+    found = by_kind(metrics) | by_kind(released)
+    shown = [found[name] for name in COLUMNS if name in found]
+    of_each = ceil(NUM_ROWS / len(stores))
+    listed = [(name, image) for name, store in stores.items() for image in store.test[:of_each]]
     rows = {}
-    for image in store.test[:NUM_ROWS]:
+    for set_name, image in listed[:NUM_ROWS]:
         files = {one["method"]: samples / one["method"] / set_name / f"{image}.png" for one in shown}
         if not all(file.exists() for file in files.values()):
-            break  # samples are kept of the first images
-        hr = store.hr(image)
+            continue  # samples are kept of the first images
+        hr = stores[set_name].hr(image)
         row, column, size = detail_window(hr, min(crop_size, *hr.shape[:2]))
         window = (slice(row, row + size), slice(column, column + size))
-        rows[image] = {"Original": (hr[window], WORDS)} | {
+        rows[f"{set_name}: {image}"] = {"Original": (hr[window], WORDS)} | {
             one["label"]: (
                 read_image(files[one["method"]])[window],
                 scores_text(one["datasets"][set_name]["images"][image]),
