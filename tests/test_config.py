@@ -183,11 +183,11 @@ def test_a_line_of_the_page_on_external_networks_is_built(bench: Path, line: dic
     assert list(problems(changed_params, ROOT / "conf")) == []
     with params(bench, changed_params), pytest.raises(InstantiationException) as caught:
         instantiate(config("evaluate", "model=external", "model.name=x").model.method)
-    assert str(caught.value.__cause__).startswith(f"{line['folder']}/{line['file']} is missing: put it there")
+    assert str(caught.value.__cause__).startswith(f"{line['weights']}/{line['file']} is missing: put it there")
 
 
 def test_a_released_line_leads_to_its_card(bench: Path) -> None:
-    line = {"method": "released", "folder": "pretrained", "file": "espcn"}
+    line = {"method": "released", "weights": "pretrained/espcn.safetensors"}
     with params(bench, PARAMS | {"pretrained": {"x": line}}), pytest.raises(InstantiationException) as caught:
         instantiate(config("evaluate", "model=released", "model.name=x").model.method)
     assert str(caught.value.__cause__).startswith("pretrained/espcn.json is missing: `srlab release` writes it")

@@ -19,7 +19,7 @@ PROFILES = dict(TEXTS)
 # Choices that no profile makes read other keys.
 PROFILES["quick, all degradations"] = PROFILES["quick"].replace("kind: bicubic", "kind: full")
 PROFILES["quick, a mixed loss"] = PROFILES["quick"].replace("loss: own", "loss: mixed")
-EXTERNAL = "method: external, folder: networks, file: x, channels: rgb, value_range: 1, mean: 0, tile: 0, overlap: 0"
+EXTERNAL = "method: external, weights: networks, file: x, channels: rgb, value_range: 1, mean: 0, tile: 0, overlap: 0"
 PROFILES["quick, networks of others"] = PROFILES["quick"].replace(
     "\npretrained:",
     "\npretrained:\n"

@@ -176,7 +176,7 @@ def test_relative_paths_of_the_environment_are_looked_for_in_the_project(
     assert NIQE.parameters.file() == mirror / "metrics/niqe_pris_params.npz"
     assert ImageNet(None, None, "sample", "hub").root == mirror / "sample"
     with pytest.raises(SrlabError, match=f"{tmp_path}/project/mine/espcn.json is missing"):
-        Pretrained("mine", "espcn", 4)
+        Pretrained("mine/espcn.safetensors", 4)
 
 
 def test_what_a_stage_makes_is_missed_or_damaged_in_one_line_with_the_cure(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_means_are_those_of_the_images() -> None:
 @pytest.mark.parametrize("name", ["espcn", "fsrcnn"])
 def test_shipped_weights_score_what_results_say(name: str, tmp_path: Path) -> None:
     """On Set5. Another processor sums in another order: 0.001 dB and 0.00005 of SSIM were never seen to be reached."""
-    method = Pretrained(str(ROOT / "pretrained"), name, scale=4)
+    method = Pretrained(str(ROOT / f"pretrained/{name}.safetensors"), scale=4)
     stores = {"Set5": standard("Set5", 4)}
     found = evaluate(name, method, stores, 4, [MODERN, CLASSIC], tmp_path, 0, torch.device("cpu"))
     scores = read_json(ROOT / "results/scores.json")[f"{name}_released"]

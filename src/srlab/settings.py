@@ -201,7 +201,7 @@ def _methods(params: Mapping[str, Any], conf: Path) -> Iterator[str]:
             needed |= settings_of_optimizer(conf, line) if family in ("models", "gans") else set()
             needed |= {"train_on"} if family in ("models", "gans", "examples") else set()
             needed |= {"net", "generator"} if family == "gans" or kind == "interpolated" else set()
-            needed |= {"folder"} if family == "pretrained" else set()
+            needed |= {"weights"} if family == "pretrained" else set()
             if lacking := sorted(needed - line.keys()):
                 yield f"{where} has no {', '.join(lacking)}, which {kind} reads: add it"
             allowed = needed | OPTIONAL | settings_of_optimizers(conf)

@@ -15,8 +15,12 @@ def test_lines_that_differ_in_seed_and_label_alone_are_repetitions() -> None:
 
 
 def test_pretrained_lines_of_one_label_are_repetitions() -> None:
-    one = {"method": "released", "folder": "pretrained", "file": "a1", "seed": 1, "label": "A, 3 hours"}
-    lines = {"a1": one, "a2": {**one, "file": "a2", "seed": 2}, "b": {**one, "file": "b", "seed": 3, "label": "B"}}
+    one = {"method": "released", "weights": "a1.safetensors", "seed": 1, "label": "A, 3 hours"}
+    lines = {
+        "a1": one,
+        "a2": {**one, "weights": "a2.safetensors", "seed": 2},
+        "b": {**one, "weights": "b.safetensors", "seed": 3, "label": "B"},
+    }
     assert repetitions({"pretrained": lines}, seed=42) == {"a1": ["a1", "a2"]}
 
 

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_network_is_built_from_its_card(folder: Path) -> None:
-    method = Pretrained(str(folder), "small", 2)
+    method = Pretrained(str(folder / "small.safetensors"), 2)
     lr = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(method.upscale(lr, 2), net().half().float().upscale(lr, 2))
     assert method.label == "SRGAN (pretrained, MSE content, 1 block, 4 channels)"
@@ -47,28 +47,28 @@ def test_a_card_for_something_else_is_refused(folder: Path, changes: dict[str, A
     card = json.loads((folder / "small.json").read_text())
     (folder / "small.json").write_text(json.dumps(card | changes))
     with pytest.raises(SrlabError, match=message):
-        Pretrained(str(folder), "small", 2)
+        Pretrained(str(folder / "small.safetensors"), 2)
 
 
 @pytest.mark.parametrize("name", ["small.json", "small.safetensors"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(SrlabError, match=rf"{name} is missing: `srlab release` writes it"):
-        Pretrained(str(folder), "small", 2)
+        Pretrained(str(folder / "small.safetensors"), 2)
 
 
 def test_one_changed_byte_of_the_weights_is_noticed(folder: Path) -> None:
     file = folder / "small.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(SrlabError, match=r"small\.safetensors is not the file that small\.json describes \(sha256\)"):
-        Pretrained(str(folder), "small", 2)
+        Pretrained(str(folder / "small.safetensors"), 2)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}"])
 def test_a_damaged_card_is_named(folder: Path, text: str) -> None:
     (folder / "small.json").write_text(text)
     with pytest.raises(SrlabError, match=r"small\.json is damaged, or no card"):
-        Pretrained(str(folder), "small", 2)
+        Pretrained(str(folder / "small.safetensors"), 2)
 
 
 @pytest.mark.parametrize("target", ["os.system", "srlab.models.base.weights.load_network", "srlab.errors.SrlabError"])

@@ -106,7 +106,7 @@ def test_what_is_released_can_be_loaded_and_is_half_as_large(bench: Path) -> Non
     assert card["precision"] == "float16"
     assert 0 <= card["float16_changes_db"] <= 0.005
     lr = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    ours = Pretrained("pretrained", "espcn", 4)
+    ours = Pretrained("pretrained/espcn.safetensors", 4)
     # float16 has 11 bits: sums of some dozens of products below 1
     assert torch.allclose(ours.upscale(lr, 4), net().upscale(lr, 4), rtol=0, atol=2e-3)
     sizes = [
@@ -124,7 +124,7 @@ def test_weights_that_float16_cannot_hold_stay_float32(bench: Path) -> None:
     card = released()
     assert card["precision"] == "float32"
     assert card["float16_changes_db"] > 0.005
-    assert Pretrained("pretrained", "espcn", 4).net.state_dict()["body.2.weight"].equal(wild.body[2].weight)
+    assert Pretrained("pretrained/espcn.safetensors", 4).net.state_dict()["body.2.weight"].equal(wild.body[2].weight)
 
 
 def test_a_training_from_elsewhere_is_named_by_its_folder(bench: Path) -> None:
@@ -224,4 +224,4 @@ def test_the_command_says_what_nobody_knows(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("pretrained/espcn.json")
     assert lines[1] == "  nobody knows hours: add --hours"
-    assert "`espcn_released: {method: released, folder: pretrained, file: espcn}`" in lines[2]
+    assert "`espcn_released: {method: released, weights: pretrained/espcn.safetensors}`" in lines[2]

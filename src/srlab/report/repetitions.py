@@ -9,7 +9,7 @@ from srlab.evaluation.metrics.metric import Metric
 
 Line = Mapping[str, Any]  # of an entry of params.yaml
 FREE = {"seed", "label"}  # what the lines of repetitions may differ in
-FREE_OF_PRETRAINED = {"seed", "file"}  # there the common label says that they are of one training
+FREE_OF_PRETRAINED = {"seed", "weights"}  # there the common label says that they are of one training
 
 
 def repetitions(maps: Mapping[str, Mapping[str, Line]], seed: int) -> dict[str, list[str]]:

@@ -108,5 +108,5 @@ def _release(options: argparse.Namespace) -> None:
     unknown = [key for key in ("hardware", "hours", "commit") if getattr(told, key) is None]
     if unknown:
         print(f"  nobody knows {', '.join(unknown)}: add {', '.join(f'--{key}' for key in unknown)}")
-    line = f"{options.name}_released: {{method: released, folder: pretrained, file: {options.name}}}"
+    line = f"{options.name}_released: {{method: released, weights: pretrained/{options.name}.safetensors}}"
     print(f"now: add `{line}` to `pretrained` in params.yaml, then dvc repro")

@@ -89,7 +89,7 @@ def python_class(folder: str, file: str, target: str, arguments: Mapping[str, An
 def _existing(folder: str, file: str) -> Path:
     path = anchored(Path(folder, file))
     if not path.is_file():
-        raise SrlabError(f"{path} is missing: put it there, or correct `folder` and `file` of its line in params.yaml")
+        raise SrlabError(f"{path} is missing: put it there, or correct `weights` and `file` of its line in params.yaml")
     return path
 
 

@@ -17,15 +17,15 @@ NETWORKS = "srlab.models."  # where a card may take a class from: a card from el
 
 
 class Pretrained(Trained):
-    """An Upscaler: the network that `folder`/`file`.json describes, with the weights beside it.
+    """An Upscaler: the network of the file `weights`, NAME.safetensors, as NAME.json beside it describes it.
 
     Its label says so: "ESPCN (pretrained)"; `kind` is what was trained, a file of conf/model.
 
     SrlabError if a file is missing, damaged, or for another scale.
     """
 
-    def __init__(self, folder: str, file: str, scale: int, label: str | None = None) -> None:
-        path = anchored(Path(folder, f"{file}.safetensors"))
+    def __init__(self, weights: str, scale: int, label: str | None = None) -> None:
+        path = anchored(weights)
         card = read_card(path)
         if card["scale"] != scale:
             raise SrlabError(
