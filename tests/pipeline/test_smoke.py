@@ -43,7 +43,7 @@ def test_metrics_and_costs_have_the_documented_form(smoke: Workspace, method: st
         assert -1 <= image["ssim"] <= 1
         assert image["mae"] > 0
     assert (cost["num_parameters"] > 0) == (method in LEARNED)
-    assert (cost["ms_per_megapixel"] is None) == (cost["remark"] == "machine busy")
+    assert cost["ms_per_megapixel"] > 0
     assert "thread" in cost["device"] or "NVIDIA" in cost["device"]
 
 

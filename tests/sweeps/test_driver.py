@@ -4,7 +4,6 @@ import fcntl
 import json
 from pathlib import Path
 
-import pytest
 from bench import Bench
 
 RATES = ["model=espcn", "models.espcn.lr=1e-3,3e-4"]
@@ -100,8 +99,7 @@ def test_a_pruned_trial_leaves_nothing_to_resume(bench: Bench) -> None:
     assert not list((bench.root / "work").iterdir())
 
 
-def test_psnr_against_multiply_adds(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srlab.evaluation.machine.PATIENCE", 0.1)  # nobody looks at the time, for which it waits
+def test_psnr_against_multiply_adds(bench: Bench) -> None:
     words = ["model=srresnet", "models.srresnet.num_blocks=1,2", "+sweep.objectives.multiply_adds=minimize"]
     bench.sweep(*words)
     one, two = bench.result("command_line")["trials"]

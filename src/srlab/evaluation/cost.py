@@ -23,7 +23,6 @@ from srlab.models.base.network import Upscaler, counted
 
 SIDE = 384  # px of the measured output: a multiple of every scale (2, 3, 4, 8), seconds for the slowest network
 REFERENCE = 1280 * 720  # px of the output that multiply-adds are stated for
-CHANNELS, HEIGHT = 32, 64  # of a 3x3 convolution, a millisecond of work and as much memory as fits in a cache
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc(5): "writing 5 resets the peak resident set size"
@@ -33,8 +32,8 @@ def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any
     """Cost of `method`, moved to `device`, on a grey image that gives SIDE x SIDE pixels: the case of scores on luma.
 
     {"num_parameters": of the weights, "multiply_adds": for 1280x720, None of a method that learns nothing,
-    "ms_per_megapixel": milliseconds per million output pixels of the fastest undisturbed run, None if there was none,
-    "remark": MACHINE_BUSY then, else "", "peak_bytes": memory above what was in use before the call, or None where the
+    "ms_per_megapixel": milliseconds per million output pixels of the fastest run, "remark": MACHINE_BUSY if other
+    programs slowed that down, else "", "peak_bytes": memory above what was in use before the call, or None where the
     system does not tell, "device": what ran it, of a CPU with its threads, "libraries": their versions}.
     """
     if hasattr(method, "to"):
@@ -45,12 +44,12 @@ def measure(method: Upscaler, scale: int, device: torch.device) -> dict[str, Any
     peak = _peak_memory(run, device)
     # A thread that waits for a GPU may sleep or not: what it computed says nothing there.
     cpu = time.perf_counter if device.type == "cuda" else time.thread_time
-    seconds = fastest(run, partial(_run, _reference(device), device), wall=time.perf_counter, cpu=cpu)
+    seconds, is_disturbed = fastest(run, wall=time.perf_counter, cpu=cpu)
     return {
         "num_parameters": method.num_parameters,
         "multiply_adds": (counted or None) if method.num_parameters else None,  # 0: not made of torch functions
-        "ms_per_megapixel": None if seconds is None else seconds * 1e3 / (SIDE * SIDE / 1e6),
-        "remark": MACHINE_BUSY if seconds is None else "",
+        "ms_per_megapixel": seconds * 1e3 / (SIDE * SIDE / 1e6),
+        "remark": MACHINE_BUSY * is_disturbed,
         "peak_bytes": peak,
         "device": _name(device),
         "libraries": _libraries(device),
@@ -95,12 +94,6 @@ def _run(call: Callable[[], Any], device: torch.device) -> None:
     call()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _reference(device: torch.device) -> Callable[[], Tensor]:
-    """Work of known size, to tell a busy machine by: a convolution."""
-    x = torch.ones(1, CHANNELS, HEIGHT, HEIGHT, device=device)
-    return partial(torch.conv2d, x, torch.ones(CHANNELS, CHANNELS, 3, 3, device=device))
 
 
 def _peak_memory(run: Callable[[], None], device: torch.device) -> int | None:

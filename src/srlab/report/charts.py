@@ -28,17 +28,16 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
 
     A method lies on the front if no other is both at least as fast and better, or faster and at least as good.
     The axis starts at bicubic: what is worse is named below the picture, so that the others are told apart.
-    One without a time, since the machine was busy, has no point.
+    Methods that other programs slowed down are named there, too.
     """
     quality = {one["method"]: one["datasets"][set_name]["psnr"] for one in metrics}
     start = quality.get("bicubic", min(quality.values()))
     colours, methods = _branch_colours(metrics), [one["method"] for one in metrics]
     names = dict(zip(methods, _short_names([one["label"] for one in metrics]), strict=True))
-    untimed = [method for method in methods if costs[method]["ms_per_megapixel"] is None]
+    slowed = [names[method] for method in methods if costs[method]["remark"]]
     below = [f"{names[method]} {quality[method]:.2f}" for method in methods if quality[method] < start]
     missing = [f"Worse than bicubic ({start:.2f} dB): {', '.join(below)}."] * bool(below)
-    if untimed:
-        missing.append(f"Not timed, since the machine was busy: {', '.join(names[method] for method in untimed)}.")
+    missing += [f"Slowed down by other programs: {', '.join(slowed)}."] * bool(slowed)
     lines = ["ms per output megapixel", *(line for text in missing for line in textwrap.wrap(text, 120))]
     title = f"PSNR on {set_name} (dB)" + ", from bicubic on" * ("bicubic" in quality)
     figure, axes = _plane(title, "\n".join(lines))
@@ -46,7 +45,7 @@ def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.xaxis.set_minor_formatter(LogFormatter())  # writes only where there is less than a decade
-    metrics = [one for one in metrics if quality[one["method"]] >= start and one["method"] not in untimed]
+    metrics = [one for one in metrics if quality[one["method"]] >= start]
     times = [costs[one["method"]]["ms_per_megapixel"] for one in metrics]
     values = [quality[one["method"]] for one in metrics]
     words = "Pareto front, names in bold: no method is both faster and better"

@@ -28,7 +28,7 @@ METHOD_NAMES = {"bicubic": "Bicubic", "srcnn": "SRCNN", "espcn": "ESPCN", "srgan
 COSTS: dict[str, Callable[[Cost], str]] = {
     "Parameters": lambda cost: f"{cost['num_parameters']:,}" if cost["num_parameters"] else NONE,
     "Multiply-adds (G)": lambda cost: _significant(cost["multiply_adds"], 1e9),
-    "ms / MPix": lambda cost: cost["remark"] or _significant(cost["ms_per_megapixel"], 1),
+    "ms / MPix": lambda cost: _significant(cost["ms_per_megapixel"], 1) + "*" * bool(cost["remark"]),
     "Peak memory (MB)": lambda cost: _significant(cost["peak_bytes"], 1e6),
 }
 
@@ -155,7 +155,7 @@ def _costs_note(costs: Mapping[str, Cost]) -> str:
     return (
         "Cost, for luma: parameters; multiply-adds of convolutions and matrix products for an output of 1280x720 "
         "(interpolation, activations and sorting are not counted, nor is a method that learns nothing); time per "
-        f"million output pixels, of the fastest run that nothing disturbed ({MACHINE_BUSY}: there was none); and "
+        f"million output pixels, of the fastest run (*: {MACHINE_BUSY}, other programs slowed that down); and "
         "memory at the peak beyond what was in use before. "
         f"Measured on {joined(devices)} with an output of {SIDE}x{SIDE}."
     )
