@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from srlab.cli import main
-from srlab.evaluation.variants import Variant
-from srlab.report.protocols import readings
+from srlab.report.protocols import Variant, readings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/audit.md"

@@ -48,7 +48,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from srlab.report.audit import figure_report, table_report  # imports torch
+    from srlab.report.audit import figure_report, table_report
     from srlab.report.claims import claim, read_claims
 
     figure = (options.set, options.method, options.psnr, options.ssim)

@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from srlab.evaluation.variants import SSIM_LABELS, Variant
 from srlab.report.checks import joined, quoted
 from srlab.report.claims import Claim
 from srlab.report.literature import PROTOCOLS
-from srlab.report.protocols import Reading, readings
+from srlab.report.protocols import SSIM_LABELS, Reading, Variant, readings
 
 # Within which two interpolations of one kind agree over programs and rounding (MATLAB and Pillow: 0.003 dB)
 TOLERANCE = {"psnr": 0.03, "ssim": 0.003}
