@@ -8,6 +8,7 @@ import io
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from srlab.errors import SrlabError
 from srlab.files import replacing
 
 PROFILES, PARAMS, QUICK = Path("conf/profile"), Path("params.yaml"), "quick"
+SHORT = 1e-9  # a smaller float is written with an exponent, for its zeros cannot be counted
 
 
 def choose(name: str) -> None:
@@ -44,15 +46,37 @@ def choose(name: str) -> None:
 
 def changed(base: str, profile: str) -> str:
     """The text of params.yaml `base` with the changes of `profile`; comments and the order of lines stay."""
-    from ruamel.yaml import YAML  # a tenth of a second
+    return edited(base, _round_trip().load(profile))
 
-    reader = YAML()
-    reader.width, reader.preserve_quotes = 10_000, True  # no line is wrapped
-    reader.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
-    params, target = reader.load(base), io.StringIO()
-    _change(params, reader.load(profile))
-    reader.dump(params, target)
+
+def edited(base: str, changes: dict[str, Any]) -> str:
+    """The text of params.yaml `base` with `changes`, as a profile holds them; comments and the order of lines stay."""
+    params, target = _round_trip().load(base), io.StringIO()
+    _change(params, changes)
+    _round_trip().dump(params, target)
     return target.getvalue()
+
+
+def _round_trip() -> Any:
+    """Keeps a file as it is; YAML 1.1 (PyYAML: Hydra) and 1.2 (ruamel.yaml: DVC) read the same in what it writes."""
+    from ruamel.yaml import YAML  # a tenth of a second
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        """`add_representer` changes a class, and DVC, perhaps in this process, writes with the other one."""
+
+    null, number = "tag:yaml.org,2002:null", "tag:yaml.org,2002:float"
+    Representer.add_representer(type(None), lambda to, _: to.represent_scalar(null, "null"))  # else nothing at all
+    Representer.add_representer(float, lambda to, value: to.represent_scalar(number, _digits(value)))
+    both = YAML()
+    both.Representer, both.width, both.preserve_quotes = Representer, 10**6, True  # no line is wrapped
+    return both
+
+
+def _digits(value: float) -> str:
+    """YAML 1.1 wants a point in a float and, in an exponent, a sign: 1.0e-12."""
+    text = format(Decimal(repr(value)), "f") if SHORT <= abs(value) < 1 else repr(value)
+    return text if "." in text else text.replace("e", ".0e")
 
 
 def _change(node: Any, changes: dict[str, Any]) -> None:
