@@ -19,6 +19,7 @@ class MSEContent(nn.Module):
     """
 
     facts: ClassVar[dict[str, str]] = {}
+    chooses_epoch = False  # it would always choose the first, nearest to the generator that MSE has trained
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return 4 * mse_loss(sr.float(), hr)
@@ -32,6 +33,8 @@ class VGGContent(nn.Module):
     `path` is a file of weights, None for what `vgg19_file` finds; `facts` say which, for the metadata of a training.
     SrlabError if the weights are missing or damaged; there is no fallback.
     """
+
+    chooses_epoch = True
 
     def __init__(self, layer: Literal["vgg22", "vgg54"], path: str | None = None) -> None:
         super().__init__()

@@ -42,8 +42,8 @@ class Adversarial(Trainable):
     val/ssim, val/colour_drift (grey levels).
 
     The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch nearest
-    to the pre-trained generator. With MSE content the two choose the same. SrlabError if label_smoothing is
-    not in [0, 1), or r1 or translation is negative.
+    to the pre-trained generator. So would MSE content, with which the last epoch is kept. SrlabError if label_smoothing
+    is not in [0, 1), or r1 or translation is negative.
     """
 
     monitor, sign = "val/content", -1
@@ -73,6 +73,7 @@ class Adversarial(Trainable):
             )
         self.strict_loading = False  # a loss network's weights are not in the checkpoint
         self.generator, self.discriminator, self.content = generator, discriminator, content
+        self.keeps_last = not content.chooses_epoch
         self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
         self.label_smoothing, self.r1, self.translation = label_smoothing, r1, translation
         self.lr, self.discriminator_lr, self.schedule, self.make_optimizer = lr, discriminator_lr, schedule, optimizer

@@ -82,7 +82,10 @@ def newest(work: Path, origin: Origin) -> tuple[Path, dict[str, Any]] | None:
 
 
 class Best(Callback):
-    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better."""
+    """Remembers the weights of the best epoch, and stops the training when `patience` epochs brought nothing better.
+
+    Of a module that `keeps_last` every epoch is the best so far.
+    """
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
@@ -96,7 +99,7 @@ class Best(Callback):
     def on_train_epoch_end(self, trainer, pl_module) -> None:
         module: Any = pl_module
         value = float(trainer.callback_metrics[module.monitor])
-        if self.epoch < 0 or module.sign * value > module.sign * self.value:
+        if self.epoch < 0 or module.keeps_last or module.sign * value > module.sign * self.value:
             weights = module.network.state_dict().items()
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
             self.epoch, self.value, self.waited = trainer.current_epoch, value, 0

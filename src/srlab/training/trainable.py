@@ -66,6 +66,7 @@ class Trainable(pl.LightningModule):
 
     monitor: str  # the logged value that chooses the best epoch
     sign: int  # 1 where more of it is better, -1 where less is
+    keeps_last = False  # whether the last epoch is kept, whatever `monitor` says, and no training ends early
     average: Average | None  # the moving average of the network, where the recipe has one
 
     def __init__(self, recipe: Recipe) -> None:
