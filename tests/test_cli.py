@@ -31,6 +31,16 @@ def test_send_looks_where_trainings_leave_what_waits(
     assert capsys.readouterr().out == f"nothing waits in {tmp_path}/mlflow-outbox\n"
 
 
+@pytest.mark.parametrize("command", ["check", "promote espcn_lr_batch"])
+def test_a_params_yaml_that_is_no_yaml_is_said_in_one_line(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.yaml").write_text("a: [")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"^error: params\.yaml is no YAML \(.*\): correct that place$"):
+        main(command.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -97,6 +97,7 @@ def _plan(options: argparse.Namespace) -> None:
 def _promote(options: argparse.Namespace) -> None:
     from omegaconf import OmegaConf
 
+    from srlab.settings import check_file
     from srlab.start import ROOT
     from srlab.sweeps.promote import PARAMS, promote
     from srlab.sweeps.winner import winner
@@ -106,8 +107,7 @@ def _promote(options: argparse.Namespace) -> None:
 
         return tags_of(OmegaConf.load(ROOT / "conf/tracking/mlflow.yaml").uri, run_id)
 
-    if not PARAMS.exists():
-        raise SrlabError(f"no params.yaml in {Path.cwd()}: start from the folder of srlab's dvc.yaml")
+    check_file()
     folder = Path(OmegaConf.load(ROOT / "conf/base/sweep.yaml").folder)
     found = winner(options.what, options.trial, folder, tags_of_run)
     there, absent = OmegaConf.load(PARAMS), object()
