@@ -32,7 +32,7 @@ repro: setup ## run the whole pipeline and print the table; PROFILE=quick|paper|
 	@dvc repro
 	@python -m srlab.show
 
-results: setup ## score the shipped weights on Set5, Set14 and BSD100 (SRLAB_DATASETS or downloads), into results/
+results: setup ## score the shipped weights on Set5, Set14 and BSD100 (SRLAB_DATASETS or downloads), into results/ and docs/methods/
 	@python -m srlab.results
 
 test: setup ## all tests that need no data from outside, a whole small pipeline among them
