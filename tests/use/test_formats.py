@@ -154,7 +154,7 @@ def test_code_in_a_weights_file_does_not_run(folder: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"file": "none.pth"}, r"none\.pth is missing: put it there, or correct `folder` and `file`"),
+        ({"file": "none.pth"}, r"none\.pth is missing: put it there, or correct `weights` and `file`"),
         (
             {"target": f"{MODULE}.Large"},
             r"Large cannot be imported .*: put its source into \S+, or install its package",

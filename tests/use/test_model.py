@@ -116,7 +116,9 @@ def test_windows_are_halved_when_memory_runs_out(error: Exception) -> None:
     model, image = srlab.load("espcn", precision="float32"), np.tile(smooth(0), (2, 2, 1))
     expected = model.upscale(image)
     tried = short_of_memory(model, 25, error)
-    assert np.array_equal(model.upscale(image), expected)
+    difference = np.abs(model.upscale(image).astype(int) - expected)
+    assert difference.max() <= 1  # 1e-6 of white moves what lies at a half: 4 of 307,200 values were seen
+    assert np.mean(difference > 0) < 1e-4
     assert sorted(set(tried)) == [20, 40, 80]
 
 

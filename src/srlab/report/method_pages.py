@@ -101,10 +101,11 @@ def fill_pages(metrics: Path, folder: Path) -> None:
     found = [read_json(file) for file in sorted(metrics.glob("*.json"))]
     fresh = [row for one in found for row in measured_of(one, _page_of(one, folder))]
     known = [row for row in known if row.method not in {one.method for one in fresh}] + fresh
+    known.sort(key=lambda row: (row.method, row.protocol, row.set))  # stable: shipped weights before their repetitions
     with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
-        table.writerows(asdict(row) for row in sorted(known, key=lambda row: (row.method, row.protocol, row.set)))
+        table.writerows(asdict(row) for row in known)
     for page in sorted(folder.glob("*.md")):
         if page.name != "README.md":
             page.write_text(fill(page.read_text("utf-8"), known, published()), "utf-8")
