@@ -19,6 +19,7 @@ PNG_COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> colour type: grey, grey and
 KORNIA_MODES = {0: "mono", 2: "rgb", 6: "rgba"}
 TIFF_HEAD = b"II*\0\x08\0\0\0"  # the directory follows at once
 STRIP = 64  # rows of a TIFF that are compressed together
+LEVEL = 3  # of deflate: a photo takes a third of the time of zlib's own 6, and 13 % more bytes
 
 
 def read_deep(path: Path, image: Image.Image) -> np.ndarray:
@@ -67,7 +68,7 @@ def _png(pixels: np.ndarray, extra: Mapping[bytes, bytes]) -> Iterator[bytes]:
     yield PNG_SIGNATURE
     yield chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, PNG_COLOUR[channels], 0, 0, 0))
     yield from (chunk(kind, content) for kind, content in extra.items())
-    packer = zlib.compressobj()
+    packer = zlib.compressobj(LEVEL)
     before = np.zeros(width * channels * 2, np.uint8)
     for row in pixels:
         now = np.ascontiguousarray(row).astype(">u2").view(np.uint8).ravel()
@@ -95,9 +96,8 @@ def write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None, exif: Image.Ex
     start = len(TIFF_HEAD) + len(directory.tobytes(len(TIFF_HEAD)))  # whatever the offsets and sizes of strips will be
     with path.open("wb") as file:
         file.seek(start)
-        strips = (
-            zlib.compress(pixels[top : top + STRIP].astype(pixels.dtype.newbyteorder("<")).tobytes()) for top in tops
-        )
+        little = pixels.dtype.newbyteorder("<")
+        strips = (zlib.compress(pixels[top : top + STRIP].astype(little).tobytes(), LEVEL) for top in tops)
         sizes = [file.write(strip) for strip in strips]
         directory[273], directory[279] = tuple(accumulate([0, *sizes[:-1]])), tuple(sizes)  # Pillow adds `start`
         file.seek(0)

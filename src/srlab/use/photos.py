@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from srlab.errors import SrlabError
 from srlab.files import replacing
 from srlab.images.files import DEEP_MODES, GREY_MODES, is_deep, reading, require_whole, to_rgb, turn_of
-from srlab.use.deep import read_deep, write_png, write_tiff
+from srlab.use.deep import LEVEL, read_deep, write_png, write_tiff
 
 EXIF_PART, GPS_PART, SIZE_IN_EXIF = 0x8769, 0x8825, (0xA002, 0xA003)
 # Title, description, maker, model, resolution (3), software, time, artist, host, copyright, Windows' own (5), and the
@@ -25,7 +25,7 @@ KEPT = {0x010D, 0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 
 KEPT |= {*range(0x9C9B, 0x9CA0), EXIF_PART, GPS_PART}
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 MOST = {"JPEG": 65_535, "WEBP": 16_383}  # px of a side
-OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
+OPTIONS = {"PNG": {"compress_level": LEVEL}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}
 
 
 @dataclass
