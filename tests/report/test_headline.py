@@ -31,6 +31,14 @@ def test_what_was_not_published_is_a_dash() -> None:
     assert "| 30.00 | 26.92 | 0.8000 | 30.00 | – | 0.8000 |" in text
 
 
+def test_a_label_of_several_training_sets_wants_one() -> None:
+    """FSRCNN of T91 and General100 has 30.71 dB on Set5, of T91 alone 30.55 (Dong et al. 2016)."""
+    row = headline([result("mine", 30.0)], {"mine": "FSRCNN (T91)"}, SETS, "classic", "st_lpips", published())
+    assert "| 30.00 | 30.55 | 0.8000 | 30.00 | – |" in row
+    with pytest.raises(SrlabError, match="'FSRCNN' of several training sets"):
+        headline([result("mine", 30.0)], {"mine": "FSRCNN"}, SETS, "classic", "st_lpips", published())
+
+
 @pytest.mark.parametrize("rows", [{"srcnn": "Bicubic"}, {"bicubic": "Bicubic and a half"}])
 def test_a_row_that_cannot_be_filled_is_named(rows: dict[str, str]) -> None:
     with pytest.raises(SrlabError, match=r"conf/headline\.yaml"):
