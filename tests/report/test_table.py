@@ -143,6 +143,16 @@ def test_published_figures_stand_in_a_section_of_their_own_beside_ours() -> None
     assert "LapSRN" not in section
 
 
+def test_a_variant_stands_beside_the_published_figures_of_that_variant_alone() -> None:
+    kinds = {f"9-{i}-5": result(f"mine_{i}", 30.0 + i, 0.8) for i in (1, 5)}
+    found = [{**one, "label": f"SRCNN {kernels} (mine)", "kind": "srcnn"} for kernels, one in kinds.items()]
+    section = page(found, published=published()).split("## Published figures beside ours")[1]
+    assert cells(section, "Set5", "SRCNN 9-1-5")[-4:-2] == ["30.08", "31.00"]
+    assert cells(section, "Set5", "SRCNN 9-5-5")[-4:-2] == ["30.48", "35.00"]
+    alone = page(found[:1], published=published()).split("## Published figures beside ours")[1]
+    assert "SRCNN 9-1-5" in alone and "SRCNN 9-5-5" not in alone
+
+
 @pytest.mark.parametrize("changes", [{"scale": 2}, {"method": "own"}])
 def test_published_figures_of_another_scale_or_method_are_left_out(changes: dict) -> None:
     assert "Published figures" not in page([{**BICUBIC, **changes}], published=published())

@@ -189,17 +189,13 @@ def _beside(metrics: Sequence[Metrics], paper: Paper) -> str:
 
 def _published_section(metrics: Sequence[Metrics], published: Sequence[Published]) -> list[str]:
     """Heading, text and table of the published figures that ours can stand beside; nothing where there is none."""
-    ours = {
-        (method, protocol, name): scores
-        for method, one in by_kind(metrics).items()
-        for protocol, found in one["protocols"].items()
-        for name, scores in found["datasets"].items()
-    }
+    ours = {label: by_kind(_of_variant(metrics, label, published)) for label in {row.label for row in published}}
     lines = []
-    for name in dict.fromkeys(name for _, _, name in ours):
+    for name in next(iter(metrics[0]["protocols"].values()))["datasets"]:
         for row in published:
-            scores = ours.get((row.method, row.protocol, name))
-            if (row.set, row.scale) == (name, metrics[0]["scale"]) and scores:
+            found = ours[row.label].get(row.method, {"protocols": {}})["protocols"].get(row.protocol)
+            if (row.set, row.scale) == (name, metrics[0]["scale"]) and found:
+                scores = found["datasets"][name]
                 figures = [cell for key in PAPER for cell in (row.printed(key), METRICS[key].text(scores[key]))]
                 about = [name, row.label, row.training, row.source, row.protocol, SSIM_KINDS[row.ssim_kind]]
                 lines.append([*about, *figures])
@@ -212,6 +208,19 @@ def _published_section(metrics: Sequence[Metrics], published: Sequence[Published
         "sets, and some of their SSIMs, are not ours: an SSIM of another kind than Gaussian does not compare."
     )
     return ["## Published figures beside ours", text, markdown(headings, lines, num_text=6)]
+
+
+def _of_variant(metrics: Sequence[Metrics], label: str, published: Sequence[Published]) -> list[Metrics]:
+    """Those that a published row of that label concerns: SRCNN 9-1-5 of ours does not stand beside SRCNN 9-5-5.
+
+    Where our label begins with published ones, the row's has to begin with one of them, too.
+    """
+    found = []
+    for one in metrics:
+        meant = {row.label for row in published if one["label"].startswith(row.label)}
+        if not meant or label.startswith(tuple(meant)):
+            found.append(one)
+    return found
 
 
 def _bold_best(values: Sequence[float], metric: Metric) -> list[str]:
