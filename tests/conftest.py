@@ -1,5 +1,7 @@
 """How the tests are dealt out to two processes: `make test` runs `pytest -n 2`."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,9 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["trainings", "bench"]
+
+if folder := os.environ.get("SRLAB_DATASETS"):  # tests change the working directory
+    os.environ["SRLAB_DATASETS"] = str(Path(folder).resolve())
 
 # No deadline: a busy machine is no failure. Derandomized: `make test` says of one commit the same thing twice.
 # New examples are looked for on purpose: `pytest --hypothesis-profile=search`.
