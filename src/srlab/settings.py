@@ -77,6 +77,7 @@ RANGES: dict[str, tuple[str, float | None, float | None]] = {
     "label_smoothing": (REAL, 0, 1),
     "r1": (REAL, 0, None),
     "translation": (WHOLE, 0, None),
+    "flat_patches": (WHOLE, 0, None),
     "alpha": (REAL, 0, 1),
     "noise": (REAL, 0, None),
     "sigma": (REAL, 0, None),

@@ -38,7 +38,8 @@ def loss(content: dict[str, Any], crops: tuple[Tensor, Tensor]) -> float:
 
 @pytest.mark.data
 @pytest.mark.skipif("SRLAB_DATASETS" not in os.environ, reason="SRLAB_DATASETS names no folder")
-@pytest.mark.parametrize("name", CONTENTS)
-def test_the_adversarial_share_is_comparable(name: str, crops: tuple[Tensor, Tensor]) -> None:
-    """Between what the paper's weight of 1 makes of MSE (0.009 here) and of VGG54 (0.18); VGG22 alone would be 144."""
-    assert 0.005 < CONTENTS[name]["weight"] * loss(CONTENTS[name], crops) < 0.4  # twofold, for other images
+@pytest.mark.parametrize("name", ["vgg22", "vgg54"])
+def test_the_adversarial_share_is_that_of_the_mse(name: str, crops: tuple[Tensor, Tensor]) -> None:
+    """Ledig et al., sec. 3.2: features are scaled to be comparable with the MSE. It is 0.009, VGG22 144, VGG54 0.18."""
+    mse, vgg = (CONTENTS[one]["weight"] * loss(CONTENTS[one], crops) for one in ("mse", name))
+    assert 0.5 < vgg / mse < 2  # other images, other ratios: from 0.008 and 110 to 0.013 and 176

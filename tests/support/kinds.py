@@ -84,11 +84,11 @@ def gan(recipe: Recipe = PLAIN, r1: float = 0.0) -> Any:
     return Adversarial(*networks, MSEContent(), 1e-3, 1e-2, 1e-2, plateau, alarms, 0.1, r1, recipe, translation=2)
 
 
-def smooth_gan(recipe: Recipe = PLAIN, r1: float = 0.0) -> Any:
+def smooth_gan(recipe: Recipe = PLAIN, r1: float = 0.0, **changes: Any) -> Any:
     """Without batch normalisation."""
     torch.manual_seed(0)
     return Adversarial(
-        Colours(2), Smooth(), MSEContent(), 1e-3, 1e-3, 1e-3, cosine, Alarms(1, 255, 99), 0.1, r1, recipe
+        Colours(2), Smooth(), MSEContent(), 1e-3, 1e-3, 1e-3, cosine, Alarms(1, 255, 99), 0.1, r1, recipe, **changes
     )
 
 

@@ -1,6 +1,7 @@
 """What lies between a backward pass and the next batch is what the literature and torch say it is."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,9 @@ def gradients(module: Any, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("accumulate", [2, 5])
-@pytest.mark.parametrize("make", [regression, smooth_gan], ids=["regression", "gan"])
+@pytest.mark.parametrize(
+    "make", [regression, smooth_gan, partial(smooth_gan, flat_patches=4)], ids=["regression", "gan", "flat"]
+)
 def test_in_micro_batches_the_gradient_is_that_of_the_whole_batch(
     make: Callable[..., Any], accumulate: int, data: Callable[..., PairData]
 ) -> None:

@@ -33,6 +33,22 @@ def translated(sr: Tensor, hr: Tensor, most: int) -> Pair:
     return sr[:, :, rows[:, None], columns], hr[:, :, rows[:, None], columns]
 
 
+def with_flat(lr: Tensor, hr: Tensor, count: int) -> Pair:
+    """LR and HR (B, C, H, W) with the first `count` patches in place of one colour each, the mean of their LR patch.
+
+    What their SR should be is known to the last digit: that colour. A grid of two grey levels, which textures hide from
+    a discriminator and which VGG features reward there, is all that there is to see on them. SrlabError if `count` is
+    the whole batch.
+    """
+    if not count:
+        return lr, hr
+    if count >= len(lr):
+        raise SrlabError(f"flat_patches {count} leaves no photo in a batch of {len(lr)}: set gans.*.flat_patches lower")
+    colours = lr[:count].mean((-2, -1), keepdim=True)
+    flat = [torch.cat((colours.expand_as(images[:count]), images[count:])) for images in (lr, hr)]
+    return flat[0], flat[1]
+
+
 class Adversarial(Trainable):
     """Weighted content loss + weighted adversarial loss for the generator, log loss for the discriminator, alternately.
 
@@ -43,7 +59,7 @@ class Adversarial(Trainable):
 
     The best epoch is the one of least content loss on the validation images: PSNR would always choose the epoch nearest
     to the pre-trained generator. So would MSE content, with which the last epoch is kept. SrlabError if label_smoothing
-    is not in [0, 1), or r1 or translation is negative.
+    is not in [0, 1), or r1, translation or flat_patches is negative.
     """
 
     monitor, sign = "val/content", -1
@@ -63,19 +79,21 @@ class Adversarial(Trainable):
         recipe: Recipe = PLAIN,
         content_weight: float = 1.0,  # brings `content` to the scale that `adversarial_weight` is relative to
         translation: int = 0,  # most px that SR and HR are moved before they are judged
+        flat_patches: int = 0,  # how many of a batch are of one colour; their MSE on [-1, 1] is added to the loss
         optimizer: MakeOptimizer = torch.optim.Adam,  # as in the paper
     ) -> None:
         super().__init__(recipe)
-        if not 0 <= label_smoothing < 1 or r1 < 0 or translation < 0:
+        if not 0 <= label_smoothing < 1 or r1 < 0 or translation < 0 or flat_patches < 0:
             raise SrlabError(
-                f"label_smoothing {label_smoothing}, r1 {r1} and translation {translation} make no sense: set "
-                "gans.*.label_smoothing in [0, 1), gans.*.r1 and gans.*.translation from 0 on"
+                f"label_smoothing {label_smoothing}, r1 {r1}, translation {translation}, flat_patches {flat_patches} "
+                "make no sense: set gans.*.label_smoothing in [0, 1), the others from 0 on"
             )
         self.strict_loading = False  # a loss network's weights are not in the checkpoint
         self.generator, self.discriminator, self.content = generator, discriminator, content
         self.keeps_last = not content.chooses_epoch
         self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
-        self.label_smoothing, self.r1, self.translation = label_smoothing, r1, translation
+        self.label_smoothing, self.r1 = label_smoothing, r1
+        self.translation, self.flat_patches = translation, flat_patches
         self.lr, self.discriminator_lr, self.schedule, self.make_optimizer = lr, discriminator_lr, schedule, optimizer
         self.alarms, self.average = alarms, recipe.averaged(generator)
 
@@ -130,6 +148,7 @@ class Adversarial(Trainable):
 
     def learn(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
         """One step of the discriminator, then one of the generator."""
+        batch_lr, batch_hr = with_flat(batch_lr, batch_hr, self.flat_patches)
         # The generator's graph of the whole batch is kept: `accumulate` saves the memory of all others.
         sr, batch_hr = translated(self.generator(batch_lr), batch_hr, self.translation)
         optimizer_g, optimizer_d = self.all_optimizers()
@@ -175,6 +194,9 @@ class Adversarial(Trainable):
             gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
             losses = {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}
             found.append(({name: value.detach() for name, value in (losses | scalars).items()}, len(one_sr)))
-        self.manual_backward(sr, gradient=torch.cat(gradients))
+        gradient, count = torch.cat(gradients), self.flat_patches
+        if count:  # the gradient of 4 * mse_loss of them, as in MSEContent; here, since micro-batches may part them
+            gradient[:count] += 8 * (sr[:count].detach() - hr[:count]) / hr[:count].numel()
+        self.manual_backward(sr, gradient=gradient)
         self.recipe.step(optimizer)
         return found
