@@ -73,12 +73,16 @@ def test_a_run_renews_its_methods_and_keeps_the_others(tmp_path: Path) -> None:
     assert "old" not in (pages / "bicubic.md").read_text()
 
 
-def test_released_weights_stand_on_the_page_of_their_kind(tmp_path: Path) -> None:
+def test_released_weights_stand_on_the_page_of_their_kind_before_other_recipes(tmp_path: Path) -> None:
     (tmp_path / "espcn.md").write_text("<!-- figures:espcn -->\n<!-- /figures -->\n")
-    released = {**APLUS, "method": "espcn_released", "kind": "espcn", "label": "ESPCN (pretrained)"}
-    write_json(tmp_path / "metrics/espcn_released.json", released)
+    labels = {"espcn_paper": "ESPCN (pretrained, another recipe)", "espcn_released": "ESPCN (pretrained)"}
+    for name, label in labels.items():
+        write_json(tmp_path / f"metrics/{name}.json", {**APLUS, "method": name, "kind": "espcn", "label": label})
     fill_pages(tmp_path / "metrics", tmp_path)
-    assert "srlab: ESPCN (pretrained) (classic) | 30.23 / 0.8551" in (tmp_path / "espcn.md").read_text()
+    assert (tmp_path / "espcn.md").read_text().splitlines()[3:5] == [
+        "| srlab: ESPCN (pretrained) (classic) | 30.23 / 0.8551 |  |  |",
+        "| srlab: ESPCN (pretrained, another recipe) (classic) | 30.23 / 0.8551 |  |  |",
+    ]
 
 
 def test_a_page_without_a_block_is_refused() -> None:

@@ -101,7 +101,8 @@ def fill_pages(metrics: Path, folder: Path) -> None:
     found = [read_json(file) for file in sorted(metrics.glob("*.json"))]
     fresh = [row for one in found for row in measured_of(one, _page_of(one, folder))]
     known = [row for row in known if row.method not in {one.method for one in fresh}] + fresh
-    known.sort(key=lambda row: (row.method, row.protocol, row.set))  # stable: shipped weights before their repetitions
+    # Stable, and shipped weights, which have the shortest label, before their repetitions and other recipes.
+    known.sort(key=lambda row: (row.method, row.protocol, row.set, len(row.label)))
     with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
