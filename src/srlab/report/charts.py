@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ SEPARATOR = " / "  # of a branch, as in "Learning / Sparse representation"
 DOTS, RANGE = 5.4, 3.2  # inches: where the lines with the dots of the family tree begin, and their length
 # Where a label may stand around its point, in points, best first: (right, up); a line joins the FAR ones to their point
 NEAR = [(7, 5), (7, -6), (-7, 5), (-7, -6), (0, 10), (0, -11)]
-FAR = [(r * right, r * up) for r in range(18, 110, 10) for right in (1, -1, 0.3, -0.3) for up in (1, -1)]
+FAR = [(r * right, r * up) for r in range(18, 110, 10) for right, up in product((1, -1, 0.3, -0.3), (1, -1, 0.3, -0.3))]
 
 
 def quality_and_time(metrics: Sequence[Metrics], costs: Mapping[str, Mapping[str, Any]], set_name: str) -> Figure:
@@ -204,13 +205,36 @@ def _label_points(
 ) -> None:
     """Write each label, in its colour, beside its point (N, 2), where it covers no other label, point or line."""
     places = axes.transData.transform(points)
+    styles: list[dict[str, Any]] = [
+        {"fontsize": 8.5, "weight": "bold" if index in front else "normal"} for index in range(len(labels))
+    ]
+    sizes = [
+        Text(text=label, figure=axes.figure, **style).get_window_extent()
+        for label, style in zip(labels, styles, strict=True)
+    ]
+    # Whichever label is placed first has the best place, so several orders are tried.
+    orders = [order.tolist() for axis in places.T for order in (np.argsort(axis), np.argsort(-axis))]
+    _, offsets = min((_placed(axes, places, sizes, order) for order in orders), key=lambda found: found[0])
+    for index, best in offsets.items():
+        style, colour = styles[index], colours[index]
+        edge = 0.5 - 0.5 * float(np.sign(best[0]))  # of the label, which the offset and the line lead to
+        style |= {"ha": ["left", "center", "right"][int(2 * edge)], "va": "center", "color": _dark(colour)}
+        if best in FAR:
+            line = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+            style["arrowprops"] = line | {"relpos": (edge, 0.5)}
+        axes.annotate(labels[index], points[index], best, textcoords="offset points", **style)
+
+
+def _placed(
+    axes: Axes, places: np.ndarray, sizes: Sequence[Bbox], order: Sequence[int]
+) -> tuple[float, dict[int, tuple[float, float]]]:
+    """What labels cover and how far they stand off, to be small; and the offset of each, chosen in this order."""
     dots = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in places]
     taken: list[Bbox] = []
-    from_left: list[int] = np.argsort(places[:, 0]).tolist() if len(places) else []
-    for index in from_left:
-        style: dict[str, Any] = {"fontsize": 8.5, "weight": "bold" if index in front else "normal"}
-        size = Text(text=labels[index], figure=axes.figure, **style).get_window_extent()
-        at = places[index]
+    offsets: dict[int, tuple[float, float]] = {}
+    total = 0.0
+    for index in order:
+        at, size = places[index], sizes[index]
         covered = taken + [dot for dot, place in zip(dots, places, strict=True) if abs(place - at).max() > 4]
 
         def cost(offset: tuple[float, float], at: np.ndarray = at, size: Bbox = size, covered: list = covered) -> float:
@@ -221,14 +245,10 @@ def _label_points(
             is_anothers = not line and away.min() < np.hypot(*(at - at.clip(box.min, box.max))) - 1
             return box.count_overlaps(covered) + sum(part.count_overlaps(covered) > 0 for part in line) + is_anothers
 
-        best = min(NEAR + FAR, key=cost)
+        offsets[index] = best = min(NEAR + FAR, key=cost)
         taken += _boxes(axes, at, size, best)
-        edge = 0.5 - 0.5 * float(np.sign(best[0]))  # of the label, which the offset and the line lead to
-        style |= {"ha": ["left", "center", "right"][int(2 * edge)], "va": "center", "color": _dark(colours[index])}
-        if best in FAR:
-            line = {"arrowstyle": "-", "color": colours[index], "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-            style["arrowprops"] = line | {"relpos": (edge, 0.5)}
-        axes.annotate(labels[index], points[index], best, textcoords="offset points", **style)
+        total += 1000 * cost(best) + float(np.hypot(*best))
+    return total, offsets
 
 
 def _boxes(axes: Axes, at: np.ndarray, size: Bbox, offset: tuple[float, float]) -> list[Bbox]:
