@@ -98,11 +98,11 @@ def fill(text: str, measured: Iterable[Measured], literature: Iterable[Published
 def fill_pages(metrics: Path, folder: Path) -> None:
     """Take over the figures of the run and fill every page."""
     known = read_measured(folder) if (folder / MEASURED).exists() else []
-    found = [read_json(file) for file in sorted(metrics.glob("*.json"))]
+    files = sorted(metrics.glob("*.json"), key=lambda file: (not file.stem.endswith("_released"), file.stem))
+    found = [read_json(file) for file in files]
     fresh = [row for one in found for row in measured_of(one, _page_of(one, folder))]
     known = [row for row in known if row.method not in {one.method for one in fresh}] + fresh
-    # Stable, and shipped weights, which have the shortest label, before their repetitions and other recipes.
-    known.sort(key=lambda row: (row.method, row.protocol, row.set, len(row.label)))
+    known.sort(key=lambda row: (row.method, row.protocol, row.set))  # stable: shipped weights before other recipes
     with replacing(folder / MEASURED) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(Measured)], lineterminator="\n")
         table.writeheader()
