@@ -37,13 +37,10 @@ def with_flat(lr: Tensor, hr: Tensor, count: int) -> Pair:
     """LR and HR (B, C, H, W) with the first `count` patches in place of one colour each, the mean of their LR patch.
 
     What their SR should be is known to the last digit: that colour. A grid of two grey levels, which textures hide from
-    a discriminator and which VGG features reward there, is all that there is to see on them. SrlabError if `count` is
-    the whole batch.
+    a discriminator and which VGG features reward there, is all that there is to see on them.
     """
     if not count:
         return lr, hr
-    if count >= len(lr):
-        raise SrlabError(f"flat_patches {count} leaves no photo in a batch of {len(lr)}: set gans.*.flat_patches lower")
     colours = lr[:count].mean((-2, -1), keepdim=True)
     flat = [torch.cat((colours.expand_as(images[:count]), images[count:])) for images in (lr, hr)]
     return flat[0], flat[1]
@@ -79,7 +76,7 @@ class Adversarial(Trainable):
         recipe: Recipe = PLAIN,
         content_weight: float = 1.0,  # brings `content` to the scale that `adversarial_weight` is relative to
         translation: int = 0,  # most px that SR and HR are moved before they are judged
-        flat_patches: int = 0,  # how many of a batch are of one colour; their MSE on [-1, 1] is added to the loss
+        flat_patches: int = 0,  # how many of a batch, all but one at most, are of one colour; their MSE is added
         optimizer: MakeOptimizer = torch.optim.Adam,  # as in the paper
     ) -> None:
         super().__init__(recipe)
@@ -148,13 +145,14 @@ class Adversarial(Trainable):
 
     def learn(self, batch_lr: Tensor, batch_hr: Tensor) -> Scores:
         """One step of the discriminator, then one of the generator."""
-        batch_lr, batch_hr = with_flat(batch_lr, batch_hr, self.flat_patches)
+        num_flat = min(self.flat_patches, len(batch_lr) - 1)  # the last batch may be a short one
+        batch_lr, batch_hr = with_flat(batch_lr, batch_hr, num_flat)
         # The generator's graph of the whole batch is kept: `accumulate` saves the memory of all others.
         sr, batch_hr = translated(self.generator(batch_lr), batch_hr, self.translation)
         optimizer_g, optimizer_d = self.all_optimizers()
         seen = self._step_discriminator(optimizer_d, batch_lr, sr.detach(), batch_hr)
         self.discriminator.requires_grad_(False)
-        scores = self._step_generator(optimizer_g, batch_lr, sr, batch_hr, seen)
+        scores = self._step_generator(optimizer_g, batch_lr, sr, batch_hr, num_flat, seen)
         self.discriminator.requires_grad_(True)
         return scores
 
@@ -179,7 +177,7 @@ class Adversarial(Trainable):
         return seen
 
     def _step_generator(
-        self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, seen: list[Scalars]
+        self, optimizer: torch.optim.Optimizer, lr: Tensor, sr: Tensor, hr: Tensor, num_flat: int, seen: list[Scalars]
     ) -> Scores:
         """One step of the generator; what is to be logged, together with what was `seen` of the discriminator."""
         optimizer.zero_grad()
@@ -194,9 +192,9 @@ class Adversarial(Trainable):
             gradients += torch.autograd.grad(loss * (len(one_sr) / len(sr)), one_sr)
             losses = {"train/loss": loss, "train/content": content, "train/adversarial": adversarial}
             found.append(({name: value.detach() for name, value in (losses | scalars).items()}, len(one_sr)))
-        gradient, count = torch.cat(gradients), self.flat_patches
-        if count:  # the gradient of 4 * mse_loss of them, as in MSEContent; here, since micro-batches may part them
-            gradient[:count] += 8 * (sr[:count].detach() - hr[:count]) / hr[:count].numel()
+        gradient, flat_sr, flat_hr = torch.cat(gradients), sr[:num_flat].detach(), hr[:num_flat]
+        if num_flat:  # the gradient of 4 * mse_loss of them, as in MSEContent; here, since micro-batches may part them
+            gradient[:num_flat] += 8 * (flat_sr - flat_hr) / flat_hr.numel()
         self.manual_backward(sr, gradient=gradient)
         self.recipe.step(optimizer)
         return found
