@@ -50,7 +50,7 @@ class Adversarial(Trainable):
     """Weighted content loss + weighted adversarial loss for the generator, log loss for the discriminator, alternately.
 
     Ledig et al. 2017, sec. 2.2 and 3.2: one step each per batch, generator pre-trained by MSE (its weights are in
-    `generator` already). RGB (B, 3, H, W) in [0, 1]. Logs train/loss (the generator's), train/content,
+    `generator` already). RGB (B, 3, H, W) in [0, 1]. Logs train/loss (the weighted sum of the next two), train/content,
     train/adversarial, train/discriminator, train/d_real, train/d_fake (mean probabilities), val/content, val/psnr,
     val/ssim, val/colour_drift (grey levels).
 
